@@ -1,0 +1,1 @@
+# `cmake --install`: the program, the jobs, the demo model, the Slurm scripts.
