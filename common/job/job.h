@@ -1,0 +1,190 @@
+/* job.h - a job file, parsed and checked, before any prompt is tokenized.
+ *
+ * The language is described key by key in jobs/README.md, which is generated
+ * from the same table that parses (job_keys.h). A job is parsed from bytes
+ * held in `struct inputs`, never from the disk: rank 0 collects every file a
+ * job names, sends the bytes to all ranks, and all parse the same, so ranks
+ * cannot disagree. */
+#ifndef PATCHSWEEP_COMMON_JOB_JOB_H
+#define PATCHSWEEP_COMMON_JOB_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/doc.h"
+#include "common/base/err.h"
+#include "common/job/inputs.h"
+#include "common/job/metric.h"
+#include "common/job/site.h"
+
+/* Axes of a sweep, in the canonical order of the arrays. position and label
+ * exclude each other, neuron and dim too; cell stands for all axes where the
+ * sweep is a list of tuples. name, and what it counts. */
+#define AXIS_LIST(X)                                                           \
+    X(AXIS_LAYER, "layer")                                                     \
+    X(AXIS_POSITION, "position")                                               \
+    X(AXIS_LABEL, "label")                                                     \
+    X(AXIS_HEAD, "head")                                                       \
+    X(AXIS_DEST, "dest")                                                       \
+    X(AXIS_SRC, "src")                                                         \
+    X(AXIS_NEURON, "neuron")                                                   \
+    X(AXIS_DIM, "dim")                                                         \
+    X(AXIS_CELL, "cell")                                                       \
+    X(AXIS_SCALE, "scale")
+
+enum axis {
+#define AXIS_ENUM(code, name) code,
+    AXIS_LIST(AXIS_ENUM)
+#undef AXIS_ENUM
+        AXIS_COUNT
+};
+
+const char *axis_name(enum axis axis);
+enum axis axis_find(const char *name); /* AXIS_COUNT where none */
+
+/* The runs of a pair. */
+enum run { RUN_CLEAN, RUN_CORRUPTED, RUN_COUNT };
+const char *run_name(enum run run);
+
+/* One element of a `positions`, `dest` or `src` list: an index (negative from
+ * the end) or a label of the pair; "end" is a label every pair has. */
+struct place {
+    char *label; /* NULL: index; owned */
+    int index;
+};
+
+/* A subset of an axis of whole numbers; is_given false: all of them. */
+struct subset {
+    bool is_given;
+    int n;
+    int *values; /* ascending, distinct; owned */
+};
+
+struct places {
+    bool is_given;
+    int n;
+    struct place *items; /* in the job's order, distinct; owned */
+};
+
+enum value_kind {
+    VALUE_CLEAN,
+    VALUE_CORRUPTED,
+    VALUE_ZERO,
+    VALUE_NEG_INF,
+    VALUE_MEAN,
+    VALUE_RESAMPLE,
+    VALUE_ADD
+};
+
+enum within { WITHIN_ALL, WITHIN_GROUP };
+enum mean_per { PER_POSITION, PER_LABEL, PER_NONE };
+
+/* What is put at the edited place. */
+struct value {
+    enum value_kind kind;
+    char *prompts; /* mean, resample: input file of reference prompts; NULL:
+                    * the job's own pairs. Owned. */
+    enum run run;  /* mean, resample: which run of a reference pair */
+    enum within within;
+    enum mean_per per; /* mean */
+    int n;             /* resample: prompts drawn for each pair */
+    uint64_t seed;     /* resample */
+    float *vector;     /* add: n_vector values; owned */
+    int n_vector;      /* C, K or F: one entry of the site's last axis */
+    float *scales;     /* add: the values of the axis scale; owned */
+    int n_scales;      /* 0: scale 1 and no axis */
+};
+
+/* An element of a list sweep (heads, neurons or an index file): -1 or NULL
+ * label where the column is absent. */
+struct cell_tuple {
+    int layer, position, head, dest, src, neuron, dim;
+    char *label; /* owned */
+};
+
+enum pairs_kept { PAIRS_KEEP_ALL, PAIRS_KEEP_NONE };
+
+struct sweep {
+    char *name, *description; /* owned; description may be NULL */
+    int line;
+    enum site site;
+    bool by[AXIS_COUNT]; /* as the job says; AXIS_CELL for list sweeps,
+                          * AXIS_SCALE where value add has scales */
+    struct subset layers, heads, neurons, dims;
+    struct places positions, dest, src;
+    struct places labels; /* with by label: its values, in this order */
+    bool labels_joint;    /* label_positions: joint (default); each: the
+                           * label's positions become cells (name, name[1]..) */
+    enum run base;
+    struct value value;
+    bool is_identity;
+    struct cell_tuple *tuples; /* AXIS_CELL; owned */
+    int n_tuples;
+    unsigned tuple_columns; /* bit per enum axis that the tuples give */
+    enum metric *metrics;   /* this sweep's, else the job's; owned */
+    int n_metrics;
+    struct {
+        int first;  /* 0: all */
+        int sample; /* 0: all; else drawn with seed */
+        uint64_t seed;
+        char **groups; /* NULL: all; owned */
+        int n_groups;
+    } select;
+    struct {
+        enum pairs_kept pairs;
+        bool mean, sem, n; /* reductions */
+        int top;
+    } store;
+    char *canonical; /* one line of JSON: every key with its default filled
+                      * in, in a fixed order; input files by digest. Two
+                      * sweeps with the same canonical text compute the same.
+                      * Owned. */
+};
+
+enum require { REQUIRE_NOTHING, REQUIRE_TOP1, REQUIRE_ATTRIBUTE };
+enum align { ALIGN_NONE, ALIGN_START, ALIGN_END };
+
+struct job {
+    const char *path; /* of the job file, borrowed from inputs */
+    char *title;      /* owned; never NULL */
+    char *model;      /* folder as the job says, relative to the job; owned */
+    bool prepend_bos;
+    const struct doc *pairs; /* inline list, within doc; NULL: pairs_file */
+    char *pairs_file;        /* .jsonl input; owned */
+    bool is_prompts_only;    /* `prompts`: clean prompts alone */
+    struct {
+        enum require clean;
+        bool has_margin;
+        double margin;
+    } require;
+    bool both_ways;
+    bool skip_unchanged; /* default true; false runs every cell (for tests) */
+    enum align align;
+    double min_gap;       /* 1e-3 */
+    enum metric *metrics; /* owned */
+    int n_metrics;
+    struct sweep *sweeps; /* owned */
+    int n_sweeps;
+    size_t memory_bytes; /* 0: not given */
+    char *canonical;     /* as sweep.canonical, for everything else that
+                          * affects results; owned */
+    char *full_text;     /* the whole job with every default, YAML, for
+                          * /job in results.h5; owned */
+    struct doc doc;      /* the parsed file; owned */
+};
+
+/* Parse the job in inputs (its path is inputs->job). n_overrides texts
+ * "KEY=VALUE" replace top-level keys or, dotted, keys below
+ * ("require.margin=2", "sweeps.0.layers=[0]"). Where inputs still collects
+ * from the disk, every file the job names is added to it. Messages name file,
+ * line, key, what was found and what was expected. Release with job_free. */
+enum status job_parse(struct job *out, struct inputs *inputs,
+                      const char *const *overrides, int n_overrides,
+                      struct err *err) WARN_UNUSED;
+void job_free(struct job *job);
+
+/* Write jobs/README.md's table of keys to out, from the table that parses. */
+void job_describe_keys(struct buf *out);
+
+#endif
