@@ -1,0 +1,176 @@
+/* plan.h - from a job to numbered units: a pure function.
+ *
+ * Words. A *block* is a fixed set of pairs whose base runs are computed in
+ * one batch. A *segment* is one sweep (or the baseline) over one block. A
+ * *unit* is a range of consecutive cells of a segment, for all pairs and
+ * samples of the block: the quantum of scheduling, cost and durability. A
+ * *lane* is one cell of one pair and sample that is really computed.
+ *
+ * Units are implicit: a segment holds its number of units, and unit number ->
+ * cells is arithmetic over the costs of the segment's slabs (the cells of one
+ * layer and position), so that 10^9 units cost nothing to hold. Units are cut
+ * by FLOPs, never by seconds: the same job gives the same plan on any machine
+ * and any number of ranks.
+ *
+ * An *extension* is what one start added: new blocks (new pairs), and the
+ * segments that nobody had. Its record is kept in the journal and replayed by
+ * later starts, so that adding sweeps or pairs moves no earlier unit. */
+#ifndef PATCHSWEEP_COMMON_PLAN_PLAN_H
+#define PATCHSWEEP_COMMON_PLAN_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/base/digest.h"
+#include "common/job/job.h"
+#include "common/job/pairs.h"
+#include "common/model/config.h"
+#include "common/plan/edit.h"
+
+enum {
+    PLAN_VERSION = 1,     /* a change of how units are cut or computed */
+    PLAN_BLOCK_PAIRS = 8, /* pairs of a block, at most */
+    PLAN_BASELINE = -1,   /* the sweep number of baseline segments */
+    PLAN_MAX_AXES = 8
+};
+
+/* The values are those of `status` in results.h5. */
+enum cell_status {
+    CELL_MISSING = 0,
+    CELL_COMPUTED = 1,
+    CELL_UNCHANGED = 2,
+    CELL_FAILED = 3,
+    CELL_NOT_APPLICABLE = 4,
+    CELL_EXCLUDED = 5,
+    CELL_DETERMINED = 6
+};
+
+/* One axis of a sweep's array. */
+struct grid_axis {
+    enum axis axis;
+    int n;
+    int *values;   /* layer, head, neuron ..: the numbers; position, dest, src:
+                    * indices (a negative one counts from the end of each
+                    * pair); label: 0 .. n-1; NULL for cell and scale; owned */
+    char **labels; /* AXIS_LABEL, and dest or src given by label: the names,
+                    * NULL where an entry is a number; owned */
+    int *label_item; /* which of a label's positions, -1: all; owned */
+};
+
+/* The geometry of a sweep: its arrays are [pair, (sample,) axes]. */
+struct grid {
+    const struct sweep *sweep;
+    int n_axes;
+    struct grid_axis axes[PLAN_MAX_AXES]; /* canonical order */
+    uint64_t n_cells;                     /* product of the axes */
+    int n_samples;                        /* resample: prompts drawn; else 1 */
+    bool has_samples;  /* the arrays have the dimension `sample` */
+    bool *is_selected; /* per pair of the job; owned */
+    struct digest key; /* of everything the values depend on but the pairs */
+};
+
+struct block {
+    int extension;
+    int n;
+    int *pairs; /* indices into pairs; owned */
+};
+
+struct segment {
+    int extension;
+    int sweep; /* or PLAN_BASELINE */
+    int block;
+    uint64_t first_unit, n_units;
+    double flops;    /* that exact resumption needs, base runs left out */
+    bool is_dropped; /* recorded, but no longer in the job */
+};
+
+struct unit {
+    uint64_t number;
+    int segment, sweep, block;
+    uint64_t first_cell, n_cells; /* 0, 0 for a baseline */
+    double flops;
+};
+
+struct plan {
+    const struct job *job; /* all four kept */
+    const struct pairs *pairs;
+    const struct model_config *config;
+    struct digest model;           /* of the weight files */
+    struct pairs *references;      /* per sweep: mean and resample prompts
+                                    * from a file, else n = 0; owned */
+    struct grid *grids;            /* per sweep; owned */
+    enum metric *baseline_metrics; /* union over job and sweeps; owned */
+    int n_baseline_metrics;
+    int n_extensions;
+    double *extension_target; /* FLOPs of a unit, per extension */
+    struct block *blocks;
+    int n_blocks;
+    struct segment *segments;
+    int n_segments;
+    uint64_t n_units; /* of all segments, dropped or not */
+};
+
+/* Geometry only: no extension yet, no unit. references: as built by
+ * pairs_build_reference for each sweep that needs one (moved in; owned).
+ * Everything else is kept. Release with plan_free. */
+enum status plan_open(struct plan *out, const struct job *job,
+                      const struct pairs *pairs, struct pairs *references,
+                      const struct model_config *config,
+                      const struct digest *model, struct err *err) WARN_UNUSED;
+void plan_free(struct plan *plan);
+
+/* Replay one extension record. Segments or pairs that the job no longer has
+ * are marked dropped, and a line for each is appended to *report. */
+enum status plan_replay(struct plan *plan, const void *record, size_t n,
+                        struct buf *report, struct err *err) WARN_UNUSED;
+
+/* Add what the job has and no replayed extension covers; record is filled
+ * for the journal, and left empty where there is nothing to add. */
+enum status plan_extend(struct plan *plan, struct buf *record,
+                        struct err *err) WARN_UNUSED;
+
+/* Unit number -> what it holds; number < plan->n_units. */
+void plan_unit(const struct plan *plan, uint64_t number, struct unit *out);
+
+/* What becomes of one cell. out_edits (may be NULL) receives the edits of a
+ * computed cell, in memory of arena; their `run` is relative to the pair: a
+ * RUN_ constant, or RUN_COUNT + s for the prompt of resample draw s. tables
+ * (may be NULL where the value is not a mean): one table a layer, rows as
+ * plan_mean_row numbers them. Excluded pairs are not known here. */
+struct edit_list {
+    struct edit *items;
+    int n;
+};
+enum status plan_cell(enum cell_status *status, struct edit_list *out_edits,
+                      const struct plan *plan, int sweep, int pair, int sample,
+                      uint64_t cell, const float *const *tables,
+                      struct arena *arena, struct err *err) WARN_UNUSED;
+
+/* The status alone; no allocation, cannot fail. */
+enum cell_status plan_cell_status(const struct plan *plan, int sweep, int pair,
+                                  int sample, uint64_t cell);
+
+/* The index of each axis for a cell number (last axis fastest), and back. */
+void grid_coordinates(const struct grid *grid, uint64_t cell,
+                      int index[PLAN_MAX_AXES]);
+
+/* The grid's axis, or NULL where the sweep has none such. */
+const struct grid_axis *grid_axis_find(const struct grid *grid, enum axis axis);
+
+/* FLOPs (multiply and add count two) of computing one lane by the dirty-row
+ * rule, and of the base runs of a block. */
+double plan_lane_flops(const struct plan *plan, int sweep, int pair,
+                       uint64_t cell);
+double plan_block_flops(const struct plan *plan, int block);
+
+/* Lanes of a sweep by what becomes of them, index by enum cell_status;
+ * enumerated exactly. */
+struct plan_counts {
+    uint64_t cells[7];
+    double flops;
+};
+void plan_count(const struct plan *plan, int sweep, struct plan_counts *out);
+
+#endif

@@ -1,0 +1,49 @@
+/* result.h - what a unit gives back: the bytes that travel and are kept in
+ * the journal. Encoded by the worker, decoded by the coordinator's checks and
+ * by gather.
+ *
+ *   u64 unit, u32 kind (1 sweep, 2 baseline), f64 flops, f64 seconds
+ *   sweep:    u32 n_metrics, u64 n_lanes, f32 values[n_metrics][n_lanes]
+ *             lanes: for cell, for pair of the block, for sample: those whose
+ *             plan_cell_status is computed or determined; NaN where the pair
+ *             is excluded
+ *   baseline: u32 n_pairs, u32 n_metrics, then per pair: u8 is_excluded,
+ *             i32 predicted (token id, -1: not asked), f32
+ *             values[RUN_COUNT][n_metrics], NaN where the pair has no such
+ *             run or the metric needs what it lacks */
+#ifndef PATCHSWEEP_COMMON_PLAN_RESULT_H
+#define PATCHSWEEP_COMMON_PLAN_RESULT_H
+
+#include "common/base/buf.h"
+#include "common/plan/plan.h"
+
+struct baseline_pair {
+    bool is_excluded;
+    int predicted;
+    float *values; /* [RUN_COUNT][n_metrics], within result.values */
+};
+
+struct result {
+    uint64_t unit;
+    bool is_baseline;
+    double flops, seconds;
+    int n_metrics;
+    uint64_t n_lanes;
+    float *values; /* [n_metrics][n_lanes], or the baselines'; owned */
+    struct baseline_pair *pairs; /* baseline: per pair of the block; owned */
+    int n_pairs;
+};
+
+void result_free(struct result *result);
+void result_encode(struct buf *out, const struct result *result);
+
+/* Decode n bytes and check them against the plan: unit number, kind, counts.
+ * Every truncation is refused. */
+enum status result_decode(struct result *out, const struct plan *plan,
+                          const void *data, size_t n,
+                          struct err *err) WARN_UNUSED;
+
+/* The number of lanes of a unit. */
+uint64_t result_lanes(const struct plan *plan, const struct unit *unit);
+
+#endif
