@@ -84,12 +84,25 @@ struct segment {
     uint64_t first_unit, n_units;
     double flops;    /* that exact resumption needs, base runs left out */
     bool is_dropped; /* recorded, but no longer in the job */
+    /* Cells are numbered inside the segment by its own extents, so that a
+     * longer prompt or a new label added later moves nothing: axis i has
+     * extent[i] values, the first ones of the grid's axis, or for AXIS_LABEL
+     * those of label_map. */
+    int extent[PLAN_MAX_AXES];
+    int *label_map; /* AXIS_LABEL: index into the grid's axis; owned */
+    uint64_t n_cells;
+    /* Slabs: runs of slab_cells cells of nearly equal cost. */
+    uint64_t slab_cells;
+    int n_slabs;
+    double *slab_end; /* FLOPs of slabs 0 .. i together; owned */
 };
 
 struct unit {
     uint64_t number;
     int segment, sweep, block;
-    uint64_t first_cell, n_cells; /* 0, 0 for a baseline */
+    uint64_t first_cell, n_cells; /* in the segment's numbering (turn into the
+                                   * grid's with plan_unit_cell); 0, 0 for a
+                                   * baseline */
     double flops;
 };
 
@@ -134,6 +147,10 @@ enum status plan_extend(struct plan *plan, struct buf *record,
 /* Unit number -> what it holds; number < plan->n_units. */
 void plan_unit(const struct plan *plan, uint64_t number, struct unit *out);
 
+/* The grid's number of cell i (0 <= i < unit->n_cells) of a unit. */
+uint64_t plan_unit_cell(const struct plan *plan, const struct unit *unit,
+                        uint64_t i);
+
 /* What becomes of one cell. out_edits (may be NULL) receives the edits of a
  * computed cell, in memory of arena; their `run` is relative to the pair: a
  * RUN_ constant, or RUN_COUNT + s for the prompt of resample draw s. tables
@@ -156,8 +173,30 @@ enum cell_status plan_cell_status(const struct plan *plan, int sweep, int pair,
 void grid_coordinates(const struct grid *grid, uint64_t cell,
                       int index[PLAN_MAX_AXES]);
 
+uint64_t grid_cell(const struct grid *grid, const int index[PLAN_MAX_AXES]);
+
 /* The grid's axis, or NULL where the sweep has none such. */
 const struct grid_axis *grid_axis_find(const struct grid *grid, enum axis axis);
+
+/* Where the mean for (group of pair, position or label item) stands in a mean
+ * table: a row number, or -1 where no reference prompt has it. */
+int plan_mean_row(const struct plan *plan, int sweep, int pair, int position,
+                  const char *label);
+int plan_mean_rows(const struct plan *plan, int sweep); /* rows of a table */
+
+/* The reference set of a mean or resample value: the file's prompts, else the
+ * job's own pairs. */
+const struct pairs *plan_reference(const struct plan *plan, int sweep);
+
+/* The reference prompt (index) that draw s of a pair uses; -1 where the set
+ * has none for its group. Depends on the seed, the pair and the set alone. */
+int plan_resample_draw(const struct plan *plan, int sweep, int pair, int s);
+
+/* Whether the logits at position at of the base are read by the sweep's
+ * metrics, and the last position that is. */
+bool plan_is_read(const struct pair *pair, enum run run, bool has_loss, int at);
+int plan_last_read(const struct pair *pair, enum run run, bool has_loss);
+bool plan_has_loss(const enum metric *metrics, int n);
 
 /* FLOPs (multiply and add count two) of computing one lane by the dirty-row
  * rule, and of the base runs of a block. */
