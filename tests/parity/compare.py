@@ -1,0 +1,235 @@
+#!/usr/bin/python3
+"""Run a parity job and compare every array with TransformerLens' own.
+
+  compare.py PATCHSWEEP JOB.yaml FIXTURE.h5 WORKDIR [--launcher "mpirun -n 2"]
+
+Runs the job twice, with the skipping of unchanged cells on and off. The bound
+of an array is, pair by pair, 1e-5 of max(max - min, rms of the logits; 1 for
+probabilities; nothing for counted metrics, which must be equal); where the
+fixture says "float32" it is twice the error of a float32 PyTorch forward.
+Prints a line per array with its residual as a share of the bound; exits 1 on
+any failure, or where it compared nothing."""
+
+import argparse
+import hashlib
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+TOLERANCE = 1e-5
+COMPUTED, UNCHANGED, NOT_APPLICABLE, DETERMINED = 1, 2, 4, 6
+RUNS = {"skip": (COMPUTED, UNCHANGED, DETERMINED), "full": (COMPUTED,)}
+
+
+class Report:
+    """Counts and prints; a failure is a sentence."""
+
+    def __init__(self, way):
+        self.way, self.values, self.failures = way, 0, 0
+        self.worst = 0.0
+
+    def fail(self, sentence):
+        self.failures += 1
+        print(f"FAILED {self.way}: {sentence}")
+
+    def compare(self, what, found, expected, bound):
+        """found and expected [pair, ..]; bound: for their first axes. NaN and
+        infinities must stand where they stand in expected."""
+        found, bound = found.astype(np.float64), np.asarray(bound)
+        if found.shape != expected.shape:
+            self.fail(f"{what}: shape {found.shape}, expected "
+                      f"{expected.shape}")
+            return
+        finite = np.isfinite(expected)
+        if not np.array_equal(np.isfinite(found), finite) or not \
+                np.array_equal(found[~finite], expected[~finite], True):
+            self.fail(f"{what}: NaN or infinities at other places than "
+                      f"expected ({np.sum(np.isfinite(found))} finite values, "
+                      f"expected {np.sum(finite)})")
+            return
+        bound = bound.reshape(bound.shape +
+                              (1,) * (expected.ndim - bound.ndim))
+        bound = np.broadcast_to(bound, expected.shape)[finite]
+        off = np.abs(found[finite] - expected[finite])
+        share = np.where(off == 0, 0, off / np.maximum(bound, 1e-300))
+        share = share.max(initial=0)
+        print(f"{self.way}: {what}: {off.size} values, residual "
+              f"{off.max(initial=0):.2e} = {min(share, 9999):.4f} of the "
+              f"bound")
+        self.values += off.size
+        self.worst = max(self.worst, share)
+        if not share <= 1:
+            self.fail(f"{what}: {np.sum(off > bound)} of {off.size} values "
+                      f"out of bound")
+
+
+def check_digests(fixture, root):
+    """The sentences for inputs that are not what the fixture was made of."""
+    for name, digest in json.loads(fixture.attrs["digests"]).items():
+        data = (root / name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != digest:
+            yield f"{name} changed since the fixture was made: generate.py"
+
+
+def bounds(expected, data, relative):
+    """[pair]: the bound of each pair's part of an array."""
+    if not relative:  # the noise of one sweep, from all its pairs
+        errors = data.attrs["float32_error"]
+        return np.full(len(expected), 2 * np.nanmax(errors))
+    flat = expected.reshape(len(expected), -1)
+    span = np.nanmax(flat, 1) - np.nanmin(flat, 1)
+    scale = np.asarray(data.attrs["scale"])
+    # a scale of 0 marks a counted metric
+    return TOLERANCE * np.where(scale > 0, np.maximum(span, scale), 0)
+
+
+def compare_baseline(report, results, fixture, relative):
+    for metric, data in fixture["baseline"].items():
+        if f"baseline/{metric}" not in results:
+            report.fail(f"baseline/{metric}: not in results.h5")
+            continue
+        scale = np.asarray(data.attrs["scale"])
+        if relative:  # each number is an array of its own, without a span
+            bound = TOLERANCE * scale
+        else:
+            error = np.nanmax(data.attrs["float32_error"])
+            bound = np.full(scale.shape, 2 * error)
+        report.compare(f"baseline/{metric}",
+                       results[f"baseline/{metric}"][()], data[()], bound)
+
+
+def compare_status(report, name, group, expected, allowed):
+    if "status" not in group:
+        report.fail(f"{name}/status: not in results.h5")
+        return
+    status = group["status"][()]
+    if status.shape != expected.shape:
+        report.fail(f"{name}/status: shape {status.shape}, expected "
+                    f"{expected.shape}")
+        return
+    applies = np.isfinite(expected)
+    wrong = np.where(applies, ~np.isin(status, allowed),
+                     status != NOT_APPLICABLE)
+    if wrong.any():
+        where = tuple(int(i) for i in np.argwhere(wrong)[0])
+        report.fail(f"{name}/status: {wrong.sum()} cells of another status "
+                    f"than expected, first {where}: {status[where]}")
+
+
+def compare_sweep(report, name, group, fixture, relative, allowed):
+    for metric, data in fixture.items():
+        expected = data[()]
+        if metric not in group:
+            report.fail(f"{name}/{metric}: not in results.h5")
+            continue
+        found = group[metric][()]
+        if metric.endswith("_overall"):  # means over the pairs: one array
+            found, expected = found[None], expected[None]
+        report.compare(f"{name}/{metric}", found, expected,
+                       bounds(expected, data, relative))
+    measured = next(d for m, d in fixture.items()
+                    if not m.endswith("_overall"))
+    compare_status(report, name, group, measured[()], allowed)
+
+
+def compare_hooks(report, path, fixture, ids, relative):
+    if not path.exists():
+        report.fail(f"{path.name}: not made")
+        return
+    with h5py.File(path) as file:
+        for pair, hooks in fixture.items():
+            for hook, data in hooks.items():
+                if f"clean/{hook}" not in file:
+                    report.fail(f"clean/{hook}: not in activations.h5")
+                    continue
+                found = file[f"clean/{hook}"][ids.index(pair)]
+                expected = data[()]
+                if found.ndim != expected.ndim:
+                    report.fail(f"{pair}: {hook}: {found.ndim} axes, "
+                                f"expected {expected.ndim}")
+                    continue
+                found = found[tuple(map(slice, expected.shape))]
+                finite = expected[np.isfinite(expected)]
+                bound = TOLERANCE * max(np.ptp(finite),
+                                        np.sqrt(np.mean(finite ** 2)))
+                if not relative:
+                    bound = max(bound, 2 * data.attrs["float32_error"])
+                report.compare(f"{pair}: {hook}", found[None],
+                               expected[None], [bound])
+
+
+def compare_run(report, out, fixture, allowed):
+    relative = fixture.attrs["bound"] != "float32"
+    ids = [i.decode() for i in fixture["pairs/id"][()]]
+    with h5py.File(out / "results.h5") as results:
+        found = [i.decode() if isinstance(i, bytes) else i
+                 for i in results["pairs/id"][()]]
+        if found != ids:
+            report.fail(f"pairs {found}, expected {ids}")
+            return
+        compare_baseline(report, results, fixture, relative)
+        names = set(fixture["sweeps"]) ^ set(results["sweeps"])
+        if names:
+            report.fail(f"sweeps in the fixture or in results.h5 alone: "
+                        f"{sorted(names)}")
+        for name, group in fixture["sweeps"].items():
+            if name not in names:
+                compare_sweep(report, name, results["sweeps"][name], group,
+                              relative, allowed)
+    if "hooks" in fixture:
+        compare_hooks(report, out / "activations.h5", fixture["hooks"], ids,
+                      relative)
+
+
+def run_program(args, way, out):
+    """Whether the program made its files in out."""
+    command = shlex.split(args.launcher) + [args.program, "run", args.job,
+                                            "-o", str(out)]
+    if way == "full":
+        command += ["--set", "skip_unchanged=false"]
+    shutil.rmtree(out, ignore_errors=True)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL)
+    return done.returncode == 0, f"exit status {done.returncode} of " \
+        + shlex.join(command)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("job")
+    parser.add_argument("fixture")
+    parser.add_argument("workdir", type=Path)
+    parser.add_argument("--launcher", default="")
+    args = parser.parse_args()
+    failures = 0
+    with h5py.File(args.fixture) as fixture:
+        root = Path(args.job).resolve().parent.parent
+        for sentence in check_digests(fixture, root):
+            print("FAILED", sentence)
+            failures += 1
+        for way, allowed in RUNS.items():
+            out = args.workdir / way
+            report = Report(way)
+            ok, sentence = run_program(args, way, out)
+            if ok:
+                compare_run(report, out, fixture, allowed)
+            else:
+                report.fail(sentence)
+            if report.values == 0:
+                report.fail("nothing was compared")
+            print(f"{way}: {report.values} values compared, at most "
+                  f"{report.worst:.4f} of a bound used, {report.failures} "
+                  f"failures")
+            failures += report.failures
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

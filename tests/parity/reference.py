@@ -1,0 +1,393 @@
+"""The job language over TransformerLens, one pair and one cell at a time.
+
+Every cell is a whole forward pass of a batch of one with hooks, in the
+model's dtype: nothing is skipped, joined or resumed. Only what the parity
+jobs use is here; a key that is not known is an error."""
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformer_lens import HookedTransformer, HookedTransformerConfig
+from transformer_lens.pretrained.weight_conversions.gpt2 import (
+    convert_gpt2_weights)
+from transformers import GPT2LMHeadModel
+
+CANONICAL = ("layer", "position", "label", "head", "dest", "src", "neuron",
+             "dim", "scale")
+SUBSETS = {"layer": "layers", "position": "positions", "label": "labels",
+           "head": "heads", "dest": "dest", "src": "src",
+           "neuron": "neurons", "dim": "dims"}
+RESID = ("position", "dim")
+HEADS = ("position", "head", "dim")
+SCORES = ("head", "dest", "src")
+SITES = {  # site: hook inside a block, axes of one prompt's activation
+    "embed": ("hook_embed", RESID),
+    "resid_pre": ("hook_resid_pre", RESID),
+    "resid_mid": ("hook_resid_mid", RESID),
+    "resid_post": ("hook_resid_post", RESID),
+    "attn_out": ("hook_attn_out", RESID),
+    "mlp_out": ("hook_mlp_out", RESID),
+    "q": ("attn.hook_q", HEADS), "k": ("attn.hook_k", HEADS),
+    "v": ("attn.hook_v", HEADS), "z": ("attn.hook_z", HEADS),
+    "attn_scores": ("attn.hook_attn_scores", SCORES),
+    "pattern": ("attn.hook_pattern", SCORES),
+    "mlp_pre": ("mlp.hook_pre", ("position", "neuron")),
+    "mlp_post": ("mlp.hook_post", ("position", "neuron")),
+}
+SWEEP_KEYS = {"name", "description", "site", "by", "base", "value",
+              "metrics", *SUBSETS.values()}
+JOB_KEYS = {"title", "model", "prepend_bos", "pairs", "metrics", "sweeps",
+            "activations"}
+PAIR_KEYS = {"id", "group", "clean_tokens", "corrupted_tokens",
+             "answer_tokens", "wrong_tokens", "answer_sequence", "read",
+             "positions"}
+
+
+def check_keys(what, given, known):
+    unknown = set(given) - known
+    if unknown:
+        raise ValueError(f"{what}: the reference knows no {sorted(unknown)}")
+
+
+def load_model(folder, dtype):
+    """The Hugging Face model of a folder and the same as a
+    HookedTransformer, without any processing of the weights."""
+    hf = GPT2LMHeadModel.from_pretrained(
+        folder, dtype=dtype, attn_implementation="eager").eval()
+    c = hf.config
+    config = HookedTransformerConfig(
+        n_layers=c.n_layer, n_heads=c.n_head, d_model=c.n_embd,
+        d_head=c.n_embd // c.n_head, d_mlp=c.n_inner or 4 * c.n_embd,
+        d_vocab=c.vocab_size, n_ctx=c.n_positions,
+        eps=c.layer_norm_epsilon, act_fn="gelu_new",
+        normalization_type="LN", dtype=dtype, device="cpu",
+        original_architecture="GPT2LMHeadModel", default_prepend_bos=False)
+    model = HookedTransformer(config, move_to_device=False)
+    state = convert_gpt2_weights(hf, config)
+    state["unembed.b_U"] = torch.zeros(c.vocab_size, dtype=dtype)
+    model.load_and_process_state_dict(
+        state, fold_ln=False, center_writing_weights=False,
+        center_unembed=False, fold_value_biases=False)
+    return hf, model.to(dtype).eval()
+
+
+class Pair:
+    """A pair's two runs: tokens, and through forward() their caches."""
+
+    def __init__(self, model, spec):
+        check_keys(f"pair {spec.get('id')}", spec, PAIR_KEYS)
+        self.spec, self.id = spec, spec["id"]
+        self.group = spec.get("group")
+        self.sequence = spec.get("answer_sequence", [])
+        self.tokens, self.logits, self.cache = {}, {}, {}
+        for run in "clean", "corrupted":
+            if run + "_tokens" not in spec:
+                continue
+            tokens = spec[run + "_tokens"]
+            self.tokens[run] = torch.tensor([tokens + self.sequence])
+            logits, cache = model.run_with_cache(self.tokens[run])
+            self.logits[run], self.cache[run] = logits[0], cache
+            self.length = len(tokens)  # equal in both runs, checked here
+        lengths = {t.shape[1] for t in self.tokens.values()}
+        if len(lengths) > 1:
+            raise ValueError(f"pair {self.id}: unequal lengths {lengths}")
+        read = spec.get("read", "end")
+        self.read = [self.position(p) for p in
+                     (read if isinstance(read, list) else
+                      range(self.length) if read == "all" else [read])]
+
+    def position(self, p):
+        """An index as the job gives it; None beyond this prompt."""
+        p = self.spec.get("positions", {}).get(p, p)
+        p = -1 if p == "end" else p
+        p = p + self.length if p < 0 else p
+        return p if 0 <= p < self.length else None
+
+    def label(self, name):
+        labels = self.spec.get("positions", {})
+        return self.position(name) if name in labels else None
+
+    def answers(self, key):
+        value = self.spec[key]
+        return value if isinstance(value, list) else [value]
+
+
+def metric(name, pair, logits, run):
+    """One metric of one pair's logits (S, V); run: the base that was
+    edited, whose tokens are predicted and whose logits kl_base compares."""
+    logprobs = logits.log_softmax(-1)
+    if pair.sequence:  # teacher-forced: position t predicts the token t + 1
+        n = pair.length
+        total = sum(logprobs[n - 1 + i, token]
+                    for i, token in enumerate(pair.sequence))
+        return {"logprob": total, "loss_answer": -total,
+                "prob": total.exp()}[name].item()
+    if name == "loss":
+        tokens = pair.tokens[run][0]
+        return -logprobs[:-1].gather(1, tokens[1:, None]).mean().item()
+    if name.startswith("kl_"):
+        of = pair.logits["clean" if name == "kl_clean" else run]
+        p = of.log_softmax(-1)
+        kl = (p.exp() * (p - logprobs)).sum(-1)
+        return kl[pair.read].mean().item()
+    return float(np.mean([at_position(name, pair, logits[p], logprobs[p])
+                          for p in pair.read]))
+
+
+def at_position(name, pair, logits, logprobs):
+    if name == "top1":
+        return logits.argmax().item()
+    answer = pair.answers("answer_tokens")
+    if name == "logit":
+        return logits[answer].mean().item()
+    if name == "prob":
+        return logprobs[answer].exp().sum().item()
+    if name in ("logprob", "loss_answer"):
+        logprob = logprobs[answer].logsumexp(0).item()
+        return logprob if name == "logprob" else -logprob
+    if name == "answer_rank":
+        (token,) = answer
+        return (logits >= logits[token]).sum().item()
+    wrong = pair.answers("wrong_tokens")
+    if name == "prob_diff":
+        p = logprobs.exp()
+        return (p[answer].sum() - p[wrong].sum()).item()
+    difference = (logits[answer].mean() - logits[wrong].mean()).item()
+    return {"logit_diff": difference, "accuracy": float(difference > 0)}[name]
+
+
+def metric_margin(name, pair, logits):
+    """How far the logits are from changing a counted metric."""
+    margin = np.inf
+    for p in pair.read:
+        if name == "accuracy":
+            margin = min(margin, abs(at_position("logit_diff", pair,
+                                                 logits[p], logits[p])))
+        elif name == "top1":
+            best = logits[p].topk(2).values
+            margin = min(margin, (best[0] - best[1]).item())
+        elif name == "answer_rank":
+            (token,) = pair.answers("answer_tokens")
+            gaps = (logits[p] - logits[p, token]).abs()
+            gaps[token] = np.inf
+            margin = min(margin, gaps.min().item())
+    return margin
+
+
+def metric_scale(name, rms):
+    """What a metric's error is measured against beside max - min."""
+    if name in ("answer_rank", "accuracy", "top1"):
+        return 0.0  # counted: equal or wrong
+    return 1.0 if name in ("prob", "prob_diff") else rms
+
+
+def metric_names(names):
+    return [n if isinstance(n, str) else
+            {"all": "loss", "answer": "loss_answer"}[n["at"]] for n in names]
+
+
+def parse_range(values):
+    """3, "0-2" and lists of them, as one list."""
+    out = []
+    for value in values if isinstance(values, list) else [values]:
+        if isinstance(value, str) and value.replace("-", "").isdigit():
+            first, last = value.split("-")
+            out += range(int(first), int(last) + 1)
+        else:
+            out.append(value)
+    return out
+
+
+class Sweep:
+    """A sweep of a job: its axes, and its edits at each cell."""
+
+    def __init__(self, model, spec, pairs, folder):
+        check_keys(f"sweep {spec['name']}", spec, SWEEP_KEYS)
+        self.spec, self.name, self.model = spec, spec["name"], model
+        self.pairs = pairs
+        self.site, self.by = spec["site"], list(spec["by"])
+        self.hook, self.site_axes = SITES[self.site]
+        self.base = spec.get("base", "corrupted")
+        other = "clean" if self.base == "corrupted" else "corrupted"
+        self.value = spec.get("value", other)
+        self.metrics = metric_names(spec["metrics"])
+        self.scales = None
+        if isinstance(self.value, dict) and "add" in self.value:
+            self.vector = torch.tensor(np.load(folder / self.value["add"]),
+                                       dtype=model.cfg.dtype)
+            self.scales = self.value["scale"]
+            self.by.append("scale")
+        elif isinstance(self.value, dict):
+            self.prepare_mean(folder)
+        self.set_axes()
+
+    def set_axes(self):
+        cfg = self.model.cfg
+        longest = range(max(pair.length for pair in self.pairs))
+        whole = {"layer": range(cfg.n_layers), "position": longest,
+                 "head": range(cfg.n_heads), "dest": longest, "src": longest,
+                 "neuron": range(cfg.d_mlp), "scale": self.scales,
+                 "dim": range(cfg.d_head if self.site_axes == HEADS
+                              else cfg.d_model)}
+        self.subset = {axis: parse_range(self.spec[key])
+                       for axis, key in SUBSETS.items() if key in self.spec}
+        tuples = [axis for axis in ("head", "neuron") if any(
+            isinstance(v, str) for v in self.subset.get(axis, []))]
+        if tuples:  # L1H2, L0N3: layer and component together, as cells
+            (axis,) = tuples
+            listed = [tuple(int(n) for n in
+                            v[1:].replace("N", "H").split("H"))
+                      for v in self.subset.pop(axis)]
+            self.axes, self.coordinates = ["cell"], [listed]
+            self.cell_axes = ("layer", axis)
+        else:
+            self.axes = [a for a in CANONICAL if a in self.by]
+            self.coordinates = [list(self.subset.get(a, whole.get(a)))
+                                for a in self.axes]
+        self.shape = tuple(len(c) for c in self.coordinates)
+
+    def prepare_mean(self, folder):
+        """Means of the site over a reference set, by layer and group."""
+        spec = self.value["mean"]
+        run, self.within = spec["run"], spec["within"]
+        if spec["prompts"] == "pairs":
+            items = [(p.group, p.tokens[run]) for p in self.pairs]
+        else:
+            lines = (folder / spec["prompts"]).read_text().splitlines()
+            items = [(o.get("group"), torch.tensor([o[run + "_tokens"]]))
+                     for o in map(json.loads, lines)]
+        self.mean = {}
+        for group in {g for g, _ in items} if self.within == "group" \
+                else [None]:
+            sums = {}
+            for g, tokens in items:
+                if self.within == "group" and g != group:
+                    continue
+                _, cache = self.model.run_with_cache(tokens)
+                for layer in range(self.model.cfg.n_layers):
+                    name = self.hook_name(layer)
+                    for p, row in enumerate(cache[name][0]):
+                        at = p if spec["per"] == "position" else 0
+                        total = sums.setdefault((name, at), [0, 0])
+                        total[0], total[1] = total[0] + row, total[1] + 1
+            self.mean[group] = {key: t / n for key, (t, n) in sums.items()}
+
+    def hook_name(self, layer):
+        return self.hook if self.site == "embed" else \
+            f"blocks.{layer}.{self.hook}"
+
+    def selection(self, pair, cell):
+        """What the cell edits: axis -> indices in this pair's prompt; None
+        where the cell does not apply to the pair."""
+        sizes = {axis: range(n) for axis, n in zip(
+            self.site_axes, pair.cache[self.base][self.hook_name(0)].shape[1:]
+        )}
+        chosen = {"layer": [0] if self.site == "embed"
+                  else range(self.model.cfg.n_layers), **sizes}
+        for axis in chosen:
+            if axis in ("position", "dest", "src"):
+                chosen[axis] = range(pair.length)
+        given = {a: v for a, v in self.subset.items() if a not in self.axes}
+        given.update((a, [v]) for a, v in cell.items() if a != "scale")
+        for axis, values in given.items():
+            if axis == "label":
+                axis, values = "position", [pair.label(v) for v in values]
+            elif axis in ("position", "dest", "src"):
+                values = [pair.position(v) for v in values]
+            if None in values:
+                return None
+            chosen[axis] = values
+        return chosen
+
+    def new_values(self, pair, name, old, scale):
+        """The tensor (S, ..) from which the edited slice is taken."""
+        if self.value in ("clean", "corrupted"):
+            return pair.cache[self.value][name][0]
+        if self.value == "zero":
+            return torch.zeros_like(old)
+        if self.value == "-inf":
+            return torch.full_like(old, -torch.inf)
+        if self.scales:
+            return old + scale * self.vector
+        group = pair.group if self.within == "group" else None
+        mean = self.mean[group]
+        per_position = self.value["mean"]["per"] == "position"
+        return torch.stack([mean[name, p if per_position else 0]
+                            for p in range(len(old))])
+
+    def run_cell(self, pair, cell):
+        """The logits (S, V) of one cell, or None where it does not apply."""
+        chosen = self.selection(pair, cell)
+        if chosen is None:
+            return None
+        grid = torch.meshgrid(*(torch.tensor(list(chosen[a]))
+                                for a in self.site_axes), indexing="ij")
+        if self.site_axes == SCORES:  # the causal mask is nobody's to edit
+            seen = grid[2] <= grid[1]
+            grid = tuple(g[seen] for g in grid)
+
+        def edit(activation, hook):
+            new = self.new_values(pair, hook.name, activation[0],
+                                  cell.get("scale"))
+            activation[0][grid] = new[grid]
+            return activation
+
+        hooks = [(self.hook_name(layer), edit) for layer in chosen["layer"]]
+        return self.model.run_with_hooks(pair.tokens[self.base],
+                                         fwd_hooks=hooks)[0]
+
+    def run(self, on_cell=None):
+        """Metric -> array [pair, axes..]; on_cell(pair, logits) sees every
+        cell's logits."""
+        out = {name: np.full((len(self.pairs), *self.shape), np.nan)
+               for name in self.metrics}
+        for i, pair in enumerate(self.pairs):
+            for index in itertools.product(*map(range, self.shape)):
+                cell = {a: c[k] for a, c, k in zip(
+                    self.axes, self.coordinates, index)}
+                if "cell" in cell:
+                    cell = dict(zip(self.cell_axes, cell["cell"]))
+                logits = self.run_cell(pair, cell)
+                if logits is None:
+                    continue
+                if on_cell:
+                    on_cell(pair, logits)
+                for name in self.metrics:
+                    out[name][(i, *index)] = metric(name, pair, logits,
+                                                    self.base)
+        return out
+
+
+class Job:
+    """A parity job over a model in one dtype."""
+
+    def __init__(self, path, spec, dtype):
+        check_keys(path, spec, JOB_KEYS)
+        if spec["prepend_bos"]:
+            raise ValueError(f"{path}: token ids come without BOS")
+        folder = Path(path).parent
+        self.spec, self.folder = spec, folder
+        self.hf, self.model = load_model(folder / spec["model"], dtype)
+        self.pairs = [Pair(self.model, p) for p in spec["pairs"]]
+        self.metrics = metric_names(spec["metrics"])
+        self.sweeps = [Sweep(self.model,
+                             {"metrics": spec["metrics"], **s}, self.pairs,
+                             folder) for s in spec["sweeps"]]
+
+    def baseline(self, name):
+        """[run, pair]"""
+        out = np.full((2, len(self.pairs)), np.nan)
+        for r, run in enumerate(("clean", "corrupted")):
+            for i, pair in enumerate(self.pairs):
+                if run in pair.tokens:
+                    out[r, i] = metric(name, pair, pair.logits[run], run)
+        return out
+
+    def rms(self, run):
+        """[pair]: rms of a run's logits at the read positions."""
+        return np.array([pair.logits[run][pair.read].pow(2).mean().sqrt()
+                         .item() if run in pair.logits else np.nan
+                         for pair in self.pairs])
