@@ -38,13 +38,24 @@ struct model_config {
     char banner[256]; /* "patchsweep_banner": shown wherever results are */
 };
 
+const char *activation_name(enum activation activation); /* "gelu_new" */
+
 /* Read n bytes of a config.json; name is the file's, for messages. Keys that
  * change the mathematics are honoured or refused by name (list in
  * docs/model.md); keys that do not (dropout, cache, task settings) are
  * ignored. reorder_and_upcast_attn is a matter of precision alone and is
- * accepted. Every size must be at least 1, d_model divisible by n_head. */
+ * accepted. Every size must be at least 1 (at most 2^24), d_model divisible
+ * by n_head. */
 enum status model_config_parse(struct model_config *out, const char *name,
                                const char *text, size_t n,
                                struct err *err) WARN_UNUSED;
+
+/* The same of folder/config.json (at most 1 MiB). */
+enum status model_config_read(struct model_config *out, const char *folder,
+                              struct err *err) WARN_UNUSED;
+
+/* What the products q·k of a layer are multiplied with: 1 / sqrt(K) where
+ * scale_attn, and 1 / (layer + 1) where scale_attn_by_layer. */
+float model_config_score_scale(const struct model_config *config, int layer);
 
 #endif
