@@ -33,7 +33,8 @@ enum {
     PLAN_VERSION = 1,     /* a change of how units are cut or computed */
     PLAN_BLOCK_PAIRS = 8, /* pairs of a block, at most */
     PLAN_BASELINE = -1,   /* the sweep number of baseline segments */
-    PLAN_MAX_AXES = 8
+    PLAN_MAX_AXES = 8,
+    PLAN_MAX_TOKENS = 4096 /* a run's longest length */
 };
 
 /* The values are those of `status` in results.h5. */
@@ -73,6 +74,8 @@ struct grid {
 
 struct block {
     int extension;
+    bool is_dropped; /* a pair of it is no longer in the job */
+    int max_tokens;  /* longest run */
     int n;
     int *pairs; /* indices into pairs; owned */
 };
@@ -106,13 +109,22 @@ struct unit {
     double flops;
 };
 
+/* The reference set of a sweep's mean or resample value, resolved. */
+struct reference {
+    struct pairs own; /* prompts from a file; n = 0: the job's pairs; owned */
+    int n_slots;      /* mean: positions, labels or 1 */
+    char **labels;    /* mean per label: names of the slots; owned */
+    int *count;       /* mean: prompts behind each row, [groups][slots];
+                       * owned */
+    int *draws;       /* resample: [pair][sample], -1: none; owned */
+};
+
 struct plan {
     const struct job *job; /* all four kept */
     const struct pairs *pairs;
     const struct model_config *config;
     struct digest model;           /* of the weight files */
-    struct pairs *references;      /* per sweep: mean and resample prompts
-                                    * from a file, else n = 0; owned */
+    struct reference *references;  /* per sweep; owned */
     struct grid *grids;            /* per sweep; owned */
     enum metric *baseline_metrics; /* union over job and sweeps; owned */
     int n_baseline_metrics;
@@ -154,8 +166,8 @@ uint64_t plan_unit_cell(const struct plan *plan, const struct unit *unit,
 /* What becomes of one cell. out_edits (may be NULL) receives the edits of a
  * computed cell, in memory of arena; their `run` is relative to the pair: a
  * RUN_ constant, or RUN_COUNT + s for the prompt of resample draw s. tables
- * (may be NULL where the value is not a mean): one table a layer, rows as
- * plan_mean_row numbers them. Excluded pairs are not known here. */
+ * (may be NULL where the value is neither a mean nor a vector): one table a
+ * layer. Excluded pairs are not known here. */
 struct edit_list {
     struct edit *items;
     int n;
@@ -178,11 +190,11 @@ uint64_t grid_cell(const struct grid *grid, const int index[PLAN_MAX_AXES]);
 /* The grid's axis, or NULL where the sweep has none such. */
 const struct grid_axis *grid_axis_find(const struct grid *grid, enum axis axis);
 
-/* Where the mean for (group of pair, position or label item) stands in a mean
- * table: a row number, or -1 where no reference prompt has it. */
-int plan_mean_row(const struct plan *plan, int sweep, int pair, int position,
-                  const char *label);
-int plan_mean_rows(const struct plan *plan, int sweep); /* rows of a table */
+/* A mean table has one row for each (group of the set, slot): slots are the
+ * positions, the labels, or one. Rows in all; and the row to which position
+ * at of reference prompt `item` belongs (-1: to none). */
+int plan_mean_rows(const struct plan *plan, int sweep);
+int plan_mean_row(const struct plan *plan, int sweep, int item, int at);
 
 /* The reference set of a mean or resample value: the file's prompts, else the
  * job's own pairs. */

@@ -1,0 +1,159 @@
+/* cost.c - FLOPs by the dirty-row rule (docs/engine.md): what exact
+ * resumption needs, however the engine arranges it. Multiply and add count
+ * two. */
+#include "common/plan/cost.h"
+#include "common/plan/cells.h"
+#include "common/plan/reach.h"
+
+#include <stdbool.h>
+
+/* FLOPs of one row in each part of a block. */
+struct row_cost {
+    double q, kv, attention, o, mlp; /* attention: per key */
+};
+
+static struct row_cost row_cost_of(const struct model_config *config)
+{
+    double C = config->d_model, F = config->d_mlp;
+    return (struct row_cost){2 * C * C, 4 * C * C, 4 * C, 2 * C * C, 4 * C * F};
+}
+
+double cost_measure(const struct plan *plan, const struct pair *pair,
+                    enum run run, const enum metric *metrics, int n)
+{
+    bool is_vocab = false;
+    for (int i = 0; i < n; i++)
+        if (metric_flags(metrics[i]) & METRIC_VOCAB) is_vocab = true;
+    int rows = 0;
+    bool has_loss = plan_has_loss(metrics, n);
+    for (int at = 0; at < pair->run[run].n_tokens; at++)
+        if (plan_is_read(pair, run, has_loss, at)) rows++;
+    double tokens =
+        is_vocab ? plan->config->n_vocab : pair->n_answer + pair->n_wrong;
+    return 2.0 * rows * tokens * plan->config->d_model;
+}
+
+/* Rows of a lane: how many are dirty, and the first of them. */
+struct dirty {
+    int n, first;
+};
+
+/* One whole block over dirty rows; the rows from `first` to the last read
+ * become dirty at its attention. */
+static double block_cost(const struct row_cost *cost, struct dirty *dirty,
+                         int last)
+{
+    double keys = 0;
+    for (int row = dirty->first; row <= last; row++)
+        keys += row + 1;
+    int rows = last - dirty->first + 1;
+    double flops = dirty->n * (cost->q + cost->kv) + keys * cost->attention +
+                   rows * (cost->o + cost->mlp);
+    dirty->n = rows;
+    return flops;
+}
+
+static double last_block_cost(const struct row_cost *cost,
+                              const struct dirty *dirty,
+                              const struct reading *reading)
+{
+    double keys = 0;
+    int rows = 0;
+    for (int row = dirty->first; row <= reading->last; row++)
+        if (reading_has(reading, row)) {
+            keys += row + 1;
+            rows++;
+        }
+    return dirty->n * cost->kv + keys * cost->attention +
+           rows * (cost->q + cost->o + cost->mlp);
+}
+
+/* The entry block: only what comes after the edited site. */
+static double entry_cost(const struct plan *plan, const struct edit *edit,
+                         const struct reading *reading, struct dirty *dirty)
+{
+    struct row_cost cost = row_cost_of(plan->config);
+    bool is_last = edit->layer == plan->config->n_layer - 1;
+    int last = reading->last;
+    bool has_attention = edit->site <= SITE_PATTERN;
+    bool is_keys = edit->site == SITE_K || edit->site == SITE_V;
+    if (edit->site <= SITE_RESID_PRE)
+        return is_last ? last_block_cost(&cost, dirty, reading)
+                       : block_cost(&cost, dirty, last);
+    double flops = 0;
+    if (is_keys) { /* every later row attends anew */
+        dirty->n = 0;
+        for (int row = dirty->first; row <= last; row++)
+            if (!is_last || reading_has(reading, row)) dirty->n++;
+    }
+    double part = plan->config->n_head > 0 && edit->heads.n > 0
+                      ? (double)edit->heads.n / plan->config->n_head
+                      : 1;
+    if (has_attention) flops += dirty->n * (last + 1) * cost.attention * part;
+    if (edit->site <= SITE_Z) flops += dirty->n * cost.o * part;
+    if (edit->site <= SITE_RESID_MID)
+        flops += dirty->n * cost.mlp;
+    else if (edit->site <= SITE_MLP_POST) {
+        double columns =
+            edit->columns.n > 0 ? edit->columns.n : plan->config->d_mlp;
+        flops += 2.0 * dirty->n * columns * plan->config->d_model;
+    }
+    return flops;
+}
+
+double cost_lane(const struct plan *plan, const struct sweep *sweep,
+                 const struct pair *pair, const struct edit_list *edits)
+{
+    if (edits->n == 0) return 0;
+    struct row_cost cost = row_cost_of(plan->config);
+    struct reading reading = reading_of(
+        pair, sweep->base, plan_has_loss(sweep->metrics, sweep->n_metrics));
+    struct dirty dirty = {0, reading.last};
+    double flops = 0;
+    int at = 0;
+    for (int layer = edits->items[0].layer; layer < plan->config->n_layer;
+         layer++) {
+        bool is_last = layer == plan->config->n_layer - 1;
+        bool is_entry = dirty.n == 0;
+        if (!is_entry)
+            flops += is_last ? last_block_cost(&cost, &dirty, &reading)
+                             : block_cost(&cost, &dirty, reading.last);
+        for (; at < edits->n && edits->items[at].layer == layer; at++) {
+            const struct edit *edit = &edits->items[at];
+            int before = dirty.n;
+            for (int i = 0; i < edit->rows.n; i++)
+                if (edit->rows.at[i] < dirty.first)
+                    dirty.first = edit->rows.at[i];
+            if (dirty.n < edit->rows.n) dirty.n = edit->rows.n;
+            if (is_entry && before == 0)
+                flops += entry_cost(plan, edit, &reading, &dirty);
+        }
+    }
+    return flops + cost_measure(plan, pair, sweep->base, sweep->metrics,
+                                sweep->n_metrics);
+}
+
+/* A whole forward pass of one run. */
+static double run_cost(const struct plan *plan, const struct pair *pair,
+                       enum run run)
+{
+    struct row_cost cost = row_cost_of(plan->config);
+    double n = pair->run[run].n_tokens;
+    double layer = n * (cost.q + cost.kv + cost.o + cost.mlp) +
+                   n * (n + 1) / 2 * cost.attention;
+    return n == 0 ? 0
+                  : plan->config->n_layer * layer +
+                        cost_measure(plan, pair, run, plan->baseline_metrics,
+                                     plan->n_baseline_metrics);
+}
+
+double plan_block_flops(const struct plan *plan, int block)
+{
+    double flops = 0;
+    const struct block *b = &plan->blocks[block];
+    for (int i = 0; i < b->n; i++)
+        for (int run = 0; run < RUN_COUNT; run++)
+            flops +=
+                run_cost(plan, &plan->pairs->items[b->pairs[i]], (enum run)run);
+    return flops;
+}

@@ -1,0 +1,13 @@
+/* cost.h - for the planner's own files. */
+#ifndef PATCHSWEEP_COMMON_PLAN_COST_H
+#define PATCHSWEEP_COMMON_PLAN_COST_H
+
+#include "common/plan/plan.h"
+
+/* FLOPs of computing one lane with these edits, and of its metrics alone. */
+double cost_lane(const struct plan *plan, const struct sweep *sweep,
+                 const struct pair *pair, const struct edit_list *edits);
+double cost_measure(const struct plan *plan, const struct pair *pair,
+                    enum run run, const enum metric *metrics, int n);
+
+#endif

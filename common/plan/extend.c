@@ -1,0 +1,322 @@
+/* extend.c - extensions: what each start added to the plan.
+ *
+ * Record (little-endian): u32 version, f64 FLOPs of a unit,
+ *   u32 blocks, per block: u32 pairs, their keys (32 bytes each);
+ *   u32 segments, per segment: u32 block, key (32 bytes), u64 units,
+ *   text: name of the sweep, for messages. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/plan/plan.h"
+#include "common/plan/segment.h"
+
+static const double nominal_flops = 50e9; /* of one rank, in a second */
+static const double least_unit_s = 0.010, most_unit_s = 2.0;
+enum { UNITS_AIMED_AT = 512, MOST_NAME = 4096 };
+
+static enum status add_block(struct plan *plan, const int *pairs, int n,
+                             struct err *err)
+{
+    size_t capacity = (size_t)plan->n_blocks;
+    struct block *blocks = plan->blocks;
+    if (mem_grow(&blocks, &capacity, (size_t)plan->n_blocks + 1, sizeof *blocks,
+                 "blocks", err))
+        return err->status;
+    plan->blocks = blocks;
+    struct block *block = &plan->blocks[plan->n_blocks];
+    *block = (struct block){.extension = plan->n_extensions, .n = n};
+    block->pairs = mem_calloc((size_t)n, sizeof *block->pairs, "a block", err);
+    if (!block->pairs) return err->status;
+    plan->n_blocks++;
+    for (int i = 0; i < n; i++) {
+        block->pairs[i] = pairs[i];
+        if (pairs[i] < 0) {
+            block->is_dropped = true;
+            continue;
+        }
+        const struct pair *pair = &plan->pairs->items[pairs[i]];
+        for (int run = 0; run < RUN_COUNT; run++)
+            if (pair->run[run].n_tokens > block->max_tokens)
+                block->max_tokens = pair->run[run].n_tokens;
+    }
+    return STATUS_OK;
+}
+
+static struct segment *add_segment(struct plan *plan, int sweep, int block,
+                                   struct err *err)
+{
+    size_t capacity = (size_t)plan->n_segments;
+    struct segment *segments = plan->segments;
+    if (mem_grow(&segments, &capacity, (size_t)plan->n_segments + 1,
+                 sizeof *segments, "segments", err))
+        return NULL;
+    plan->segments = segments;
+    struct segment *segment = &plan->segments[plan->n_segments++];
+    *segment = (struct segment){.extension = plan->n_extensions,
+                                .sweep = sweep,
+                                .block = block,
+                                .first_unit = plan->n_units};
+    return segment;
+}
+
+static enum status add_target(struct plan *plan, double target, struct err *err)
+{
+    size_t capacity = (size_t)plan->n_extensions;
+    double *targets = plan->extension_target;
+    if (mem_grow(&targets, &capacity, (size_t)plan->n_extensions + 1,
+                 sizeof *targets, "extensions", err))
+        return err->status;
+    plan->extension_target = targets;
+    targets[plan->n_extensions] = target;
+    return STATUS_OK;
+}
+
+static bool is_covered(const struct plan *plan, int sweep, int block)
+{
+    for (int i = 0; i < plan->n_segments; i++)
+        if (plan->segments[i].sweep == sweep &&
+            plan->segments[i].block == block && !plan->segments[i].is_dropped)
+            return true;
+    return false;
+}
+
+/* New blocks for the pairs that no block holds, in the job's order. */
+static enum status cover_pairs(struct plan *plan, struct err *err)
+{
+    size_t n = (size_t)plan->pairs->n;
+    bool *is_held = mem_calloc(n, sizeof *is_held, "blocks", err);
+    if (!is_held) return err->status;
+    for (int b = 0; b < plan->n_blocks; b++)
+        for (int i = 0; !plan->blocks[b].is_dropped && i < plan->blocks[b].n;
+             i++)
+            is_held[plan->blocks[b].pairs[i]] = true;
+    int members[PLAN_BLOCK_PAIRS], n_members = 0;
+    for (int p = 0; p < plan->pairs->n && !err->status; p++) {
+        if (!is_held[p]) members[n_members++] = p;
+        if (n_members == PLAN_BLOCK_PAIRS ||
+            (n_members > 0 && p == plan->pairs->n - 1)) {
+            if (add_block(plan, members, n_members, err)) break;
+            n_members = 0;
+        }
+    }
+    free(is_held);
+    return err->status;
+}
+
+static void encode(struct buf *record, const struct plan *plan, int first_block,
+                   int first_segment, const struct digest *keys)
+{
+    buf_u32(record, PLAN_VERSION);
+    buf_f64(record, plan->extension_target[plan->n_extensions]);
+    buf_u32(record, (uint32_t)(plan->n_blocks - first_block));
+    for (int b = first_block; b < plan->n_blocks; b++) {
+        const struct block *block = &plan->blocks[b];
+        buf_u32(record, (uint32_t)block->n);
+        for (int i = 0; i < block->n; i++)
+            buf_bytes(record, &plan->pairs->items[block->pairs[i]].key,
+                      sizeof(struct digest));
+    }
+    buf_u32(record, (uint32_t)(plan->n_segments - first_segment));
+    for (int s = first_segment; s < plan->n_segments; s++) {
+        const struct segment *segment = &plan->segments[s];
+        buf_u32(record, (uint32_t)segment->block);
+        buf_bytes(record, &keys[s - first_segment], sizeof *keys);
+        buf_u64(record, segment->n_units);
+        buf_text(record, segment->sweep == PLAN_BASELINE
+                             ? "(baseline)"
+                             : plan->job->sweeps[segment->sweep].name);
+    }
+}
+
+/* FLOPs of a unit: the extension's total over UNITS_AIMED_AT, within the two
+ * limits at a nominal rate; never measured, so never machine-dependent. */
+static double choose_target(const struct plan *plan, int first_segment)
+{
+    double total = 0;
+    for (int s = first_segment; s < plan->n_segments; s++)
+        total += plan->segments[s].flops;
+    double target = total / UNITS_AIMED_AT;
+    if (target < least_unit_s * nominal_flops)
+        target = least_unit_s * nominal_flops;
+    if (target > most_unit_s * nominal_flops)
+        target = most_unit_s * nominal_flops;
+    return target;
+}
+
+enum status plan_extend(struct plan *plan, struct buf *record, struct err *err)
+{
+    int first_block = plan->n_blocks, first_segment = plan->n_segments;
+    buf_clear(record);
+    if (cover_pairs(plan, err)) return err->status;
+    for (int sweep = PLAN_BASELINE; sweep < plan->job->n_sweeps; sweep++)
+        for (int b = 0; b < plan->n_blocks; b++) {
+            if (plan->blocks[b].is_dropped || is_covered(plan, sweep, b))
+                continue;
+            struct segment *segment = add_segment(plan, sweep, b, err);
+            if (!segment || segment_measure(segment, plan, err))
+                return err->status;
+        }
+    int n = plan->n_segments - first_segment;
+    if (n == 0) return STATUS_OK;
+    double target = choose_target(plan, first_segment);
+    struct digest *keys = mem_calloc((size_t)n, sizeof *keys, "keys", err);
+    if (!keys || add_target(plan, target, err)) goto out;
+    for (int i = 0; i < n; i++) {
+        struct segment *segment = &plan->segments[first_segment + i];
+        segment->first_unit = plan->n_units;
+        segment_cut(segment, target);
+        plan->n_units += segment->n_units;
+        if (segment_key(&keys[i], segment, plan, err)) goto out;
+    }
+    encode(record, plan, first_block, first_segment, keys);
+    plan->n_extensions++;
+    if (buf_check(record, "the plan's extension", err)) goto out;
+out:
+    free(keys);
+    return err->status;
+}
+
+/* The k-th pair with a key, k counting those already held by a block. */
+static int find_pair(const struct plan *plan, const struct digest *key,
+                     bool *is_held)
+{
+    for (int p = 0; p < plan->pairs->n; p++)
+        if (!is_held[p] &&
+            memcmp(&plan->pairs->items[p].key, key, sizeof *key) == 0) {
+            is_held[p] = true;
+            return p;
+        }
+    return -1;
+}
+
+static enum status replay_blocks(struct plan *plan, struct cursor *cursor,
+                                 struct buf *report, bool *is_held,
+                                 struct err *err)
+{
+    uint32_t n_blocks = cursor_u32(cursor);
+    for (uint32_t b = 0; b < n_blocks && !cursor->is_bad; b++) {
+        uint32_t n = cursor_u32(cursor);
+        int members[PLAN_BLOCK_PAIRS];
+        if (n == 0 || n > PLAN_BLOCK_PAIRS) cursor->is_bad = true;
+        int missing = 0;
+        for (uint32_t i = 0; i < n && !cursor->is_bad; i++) {
+            struct digest key;
+            const unsigned char *bytes = cursor_bytes(cursor, sizeof key);
+            if (!bytes) break;
+            memcpy(&key, bytes, sizeof key);
+            members[i] = find_pair(plan, &key, is_held);
+            if (members[i] < 0) missing++;
+        }
+        if (cursor->is_bad) break;
+        for (uint32_t i = 0; missing && i < n; i++)
+            if (members[i] >= 0) is_held[members[i]] = false;
+        if (missing)
+            buf_printf(report,
+                       "%d of the %u pairs of block %d were changed or "
+                       "removed; the block is computed anew\n",
+                       missing, n, plan->n_blocks);
+        if (add_block(plan, members, (int)n, err)) break;
+    }
+    return err->status;
+}
+
+/* The sweep of the job that this recorded segment computes, or dropped. */
+static enum status match_segment(struct plan *plan, struct segment *segment,
+                                 const struct digest *key, struct err *err)
+{
+    const bool is_dropped = plan->blocks[segment->block].is_dropped;
+    segment->is_dropped = true;
+    for (int sweep = PLAN_BASELINE; !is_dropped && sweep < plan->job->n_sweeps;
+         sweep++) {
+        struct segment trial = {.extension = segment->extension,
+                                .sweep = sweep,
+                                .block = segment->block,
+                                .first_unit = segment->first_unit};
+        struct digest other;
+        if (segment_measure(&trial, plan, err) ||
+            segment_key(&other, &trial, plan, err)) {
+            segment_free(&trial);
+            return err->status;
+        }
+        if (memcmp(&other, key, sizeof other) == 0 &&
+            !is_covered(plan, sweep, segment->block)) {
+            *segment = trial;
+            return STATUS_OK;
+        }
+        segment_free(&trial);
+    }
+    return STATUS_OK;
+}
+
+static enum status replay_segment(struct plan *plan, struct cursor *cursor,
+                                  double target, struct buf *report,
+                                  struct err *err)
+{
+    uint32_t block = cursor_u32(cursor);
+    const unsigned char *bytes = cursor_bytes(cursor, DIGEST_BYTES);
+    uint64_t n_units = cursor_u64(cursor);
+    char *name = cursor_text(cursor, MOST_NAME);
+    struct digest key;
+    if (cursor->is_bad || block >= (uint32_t)plan->n_blocks) {
+        cursor->is_bad = true;
+        goto out;
+    }
+    memcpy(&key, bytes, sizeof key);
+    struct segment *segment = add_segment(plan, PLAN_BASELINE, (int)block, err);
+    if (!segment) goto out;
+    segment->is_dropped = true; /* so that it does not cover itself */
+    if (match_segment(plan, segment, &key, err)) goto out;
+    if (segment->is_dropped) {
+        segment->n_units = n_units;
+        buf_printf(report,
+                   "%s over block %u was changed or removed; %llu units of "
+                   "it are left aside\n",
+                   name, block, (unsigned long long)n_units);
+    } else {
+        segment_cut(segment, target);
+        if (segment->n_units != n_units)
+            (void)err_set(err, STATUS_DAMAGED,
+                          "the journal has %llu units of sweep %s in block "
+                          "%u, this version plans %llu",
+                          (unsigned long long)n_units, name, block,
+                          (unsigned long long)segment->n_units);
+    }
+    plan->n_units += n_units;
+out:
+    free(name);
+    return err->status;
+}
+
+enum status plan_replay(struct plan *plan, const void *data, size_t n,
+                        struct buf *report, struct err *err)
+{
+    struct cursor cursor = cursor_of(data, n);
+    bool *is_held = NULL;
+    uint32_t version = cursor_u32(&cursor);
+    double target = cursor_f64(&cursor);
+    if (!cursor.is_bad && version != PLAN_VERSION)
+        return err_set(err, STATUS_INPUT,
+                       "the journal was planned by planner version %u, this "
+                       "is %d: use a new output folder",
+                       version, PLAN_VERSION);
+    if (!(target > 0)) cursor.is_bad = true;
+    is_held = mem_calloc((size_t)plan->pairs->n, sizeof *is_held, "pairs", err);
+    if (!is_held || add_target(plan, target, err)) goto out;
+    for (int b = 0; b < plan->n_blocks; b++)
+        for (int i = 0; !plan->blocks[b].is_dropped && i < plan->blocks[b].n;
+             i++)
+            is_held[plan->blocks[b].pairs[i]] = true;
+    if (!cursor.is_bad && replay_blocks(plan, &cursor, report, is_held, err))
+        goto out;
+    uint32_t n_segments = cursor_u32(&cursor);
+    for (uint32_t i = 0; i < n_segments && !cursor.is_bad; i++)
+        if (replay_segment(plan, &cursor, target, report, err)) goto out;
+    plan->n_extensions++;
+    if (!cursor_is_done(&cursor))
+        (void)err_set(err, STATUS_DAMAGED,
+                      "the journal's record of an extension is damaged");
+out:
+    free(is_held);
+    return err->status;
+}

@@ -1,0 +1,183 @@
+/* plan.c - geometry and keys of a job's sweeps; totals. */
+#include "common/plan/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/plan/cells.h"
+#include "common/plan/cost.h"
+#include "common/plan/grid.h"
+#include "common/plan/reference.h"
+#include "common/plan/segment.h"
+
+/* The metrics of the baseline: the job's, then each sweep's, once each. */
+static enum status fill_baseline_metrics(struct plan *plan, struct err *err)
+{
+    plan->baseline_metrics = mem_calloc(
+        METRIC_COUNT, sizeof *plan->baseline_metrics, "metrics", err);
+    if (!plan->baseline_metrics) return err->status;
+    bool is_wanted[METRIC_COUNT] = {false};
+    for (int i = 0; i < plan->job->n_metrics; i++)
+        is_wanted[plan->job->metrics[i]] = true;
+    for (int s = 0; s < plan->job->n_sweeps; s++)
+        for (int i = 0; i < plan->job->sweeps[s].n_metrics; i++)
+            is_wanted[plan->job->sweeps[s].metrics[i]] = true;
+    for (int metric = 0; metric < METRIC_COUNT; metric++)
+        if (is_wanted[metric])
+            plan->baseline_metrics[plan->n_baseline_metrics++] =
+                (enum metric)metric;
+    return STATUS_OK;
+}
+
+static bool has_group(const struct sweep *sweep, const char *group)
+{
+    if (!sweep->select.groups) return true;
+    for (int i = 0; i < sweep->select.n_groups; i++)
+        if (strcmp(sweep->select.groups[i], group) == 0) return true;
+    return false;
+}
+
+/* select: groups first, then the first n or n drawn without repetition. */
+static enum status select_pairs(struct grid *grid, const struct pairs *pairs,
+                                struct err *err)
+{
+    const struct sweep *sweep = grid->sweep;
+    size_t n = (size_t)pairs->n;
+    int *candidates = mem_calloc(n, sizeof *candidates, "a selection", err);
+    grid->is_selected =
+        mem_calloc(n, sizeof *grid->is_selected, "a selection", err);
+    if (!candidates || !grid->is_selected) goto out;
+    int n_candidates = 0;
+    for (int p = 0; p < pairs->n; p++)
+        if (has_group(sweep, pairs->items[p].group))
+            candidates[n_candidates++] = p;
+    int most = n_candidates;
+    if (sweep->select.first > 0 && sweep->select.first < most)
+        most = sweep->select.first;
+    if (sweep->select.sample > 0 && sweep->select.sample < most)
+        most = sweep->select.sample;
+    uint64_t state = reference_mix(sweep->select.seed);
+    for (int i = 0; i < most; i++) {
+        int pick = i;
+        if (sweep->select.sample > 0) {
+            state = reference_mix(state);
+            pick = i + (int)(state % (uint64_t)(n_candidates - i));
+        }
+        grid->is_selected[candidates[pick]] = true;
+        candidates[pick] = candidates[i];
+    }
+out:
+    free(candidates);
+    return err->status;
+}
+
+/* Everything that a sweep's values depend on, but the pairs of a block. */
+static enum status fill_key(const struct plan *plan, int sweep, struct err *err)
+{
+    struct grid *grid = &plan->grids[sweep];
+    struct digest_stream *stream = digest_open(err);
+    if (!stream) return err->status;
+    const char *canonical = grid->sweep->canonical;
+    const uint32_t version = PLAN_VERSION;
+    digest_add(stream, &version, sizeof version);
+    digest_add(stream, &plan->model, sizeof plan->model);
+    digest_add(stream, plan->job->canonical, strlen(plan->job->canonical) + 1);
+    digest_add(stream, canonical, strlen(canonical) + 1);
+    enum value_kind kind = grid->sweep->value.kind;
+    if (kind == VALUE_MEAN || kind == VALUE_RESAMPLE)
+        digest_add(stream, &plan_reference(plan, sweep)->digest,
+                   sizeof(struct digest));
+    return digest_close(stream, &grid->key, err);
+}
+
+enum status plan_open(struct plan *out, const struct job *job,
+                      const struct pairs *pairs, struct pairs *references,
+                      const struct model_config *config,
+                      const struct digest *model, struct err *err)
+{
+    *out = (struct plan){.job = job, .pairs = pairs, .config = config};
+    out->model = *model;
+    size_t n = (size_t)job->n_sweeps;
+    out->grids = mem_calloc(n, sizeof *out->grids, "a plan", err);
+    out->references = mem_calloc(n, sizeof *out->references, "a plan", err);
+    for (int s = 0; s < job->n_sweeps; s++) {
+        if (out->references)
+            out->references[s].own = references[s];
+        else
+            pairs_free(&references[s]);
+        references[s] = (struct pairs){0};
+    }
+    if (!out->grids || !out->references) goto failed;
+    if (pairs->max_tokens > PLAN_MAX_TOKENS) {
+        (void)err_set(err, STATUS_INPUT,
+                      "a prompt of %d tokens; at most %d are planned for",
+                      pairs->max_tokens, PLAN_MAX_TOKENS);
+        goto failed;
+    }
+    if (fill_baseline_metrics(out, err)) goto failed;
+    for (int s = 0; s < job->n_sweeps; s++)
+        if (plan_reference(out, s)->max_tokens > PLAN_MAX_TOKENS ||
+            grid_open(&out->grids[s], &job->sweeps[s], pairs, config, err) ||
+            select_pairs(&out->grids[s], pairs, err) ||
+            reference_open(out, s, err) || fill_key(out, s, err)) {
+            (void)err_set(err, STATUS_INPUT,
+                          "sweep %s: a reference prompt is longer than %d "
+                          "tokens",
+                          job->sweeps[s].name, PLAN_MAX_TOKENS);
+            goto failed;
+        }
+    return STATUS_OK;
+failed:
+    plan_free(out);
+    return err->status;
+}
+
+void plan_free(struct plan *plan)
+{
+    int n = plan->job ? plan->job->n_sweeps : 0;
+    for (int s = 0; s < n; s++) {
+        if (plan->grids) grid_free(&plan->grids[s]);
+        if (plan->references) reference_free(&plan->references[s]);
+    }
+    for (int b = 0; b < plan->n_blocks; b++)
+        free(plan->blocks[b].pairs);
+    for (int s = 0; s < plan->n_segments; s++)
+        segment_free(&plan->segments[s]);
+    free(plan->grids);
+    free(plan->references);
+    free(plan->baseline_metrics);
+    free(plan->extension_target);
+    free(plan->blocks);
+    free(plan->segments);
+    *plan = (struct plan){0};
+}
+
+double plan_lane_flops(const struct plan *plan, int sweep, int pair,
+                       uint64_t cell)
+{
+    struct arena arena = {0};
+    struct err err = {0};
+    struct edit_list edits;
+    enum cell_status status;
+    double flops = 0;
+    if (plan_cell(&status, &edits, plan, sweep, pair, 0, cell, NULL, &arena,
+                  &err) == STATUS_OK)
+        flops = cost_lane(plan, &plan->job->sweeps[sweep],
+                          &plan->pairs->items[pair], &edits);
+    arena_free(&arena);
+    return flops;
+}
+
+void plan_count(const struct plan *plan, int sweep, struct plan_counts *out)
+{
+    *out = (struct plan_counts){0};
+    const struct grid *grid = &plan->grids[sweep];
+    for (uint64_t cell = 0; cell < grid->n_cells; cell++)
+        for (int pair = 0; pair < plan->pairs->n; pair++)
+            for (int s = 0; s < grid->n_samples; s++)
+                out->cells[plan_cell_status(plan, sweep, pair, s, cell)]++;
+    for (int i = 0; i < plan->n_segments; i++)
+        if (plan->segments[i].sweep == sweep && !plan->segments[i].is_dropped)
+            out->flops += plan->segments[i].flops;
+}

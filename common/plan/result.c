@@ -1,0 +1,145 @@
+#include "common/plan/result.h"
+
+#include <stdlib.h>
+
+#include "common/base/mem.h"
+
+enum { KIND_SWEEP = 1, KIND_BASELINE = 2 };
+
+void result_free(struct result *result)
+{
+    free(result->values);
+    free(result->pairs);
+    *result = (struct result){0};
+}
+
+void result_encode(struct buf *out, const struct result *result)
+{
+    buf_u64(out, result->unit);
+    buf_u32(out, result->is_baseline ? KIND_BASELINE : KIND_SWEEP);
+    buf_f64(out, result->flops);
+    buf_f64(out, result->seconds);
+    size_t n_metrics = (size_t)result->n_metrics;
+    if (!result->is_baseline) {
+        buf_u32(out, (uint32_t)result->n_metrics);
+        buf_u64(out, result->n_lanes);
+        buf_f32_array(out, result->values, n_metrics * (size_t)result->n_lanes);
+        return;
+    }
+    buf_u32(out, (uint32_t)result->n_pairs);
+    buf_u32(out, (uint32_t)result->n_metrics);
+    for (int p = 0; p < result->n_pairs; p++) {
+        buf_u8(out, result->pairs[p].is_excluded);
+        buf_i32(out, result->pairs[p].predicted);
+        buf_f32_array(out, result->pairs[p].values, RUN_COUNT * n_metrics);
+    }
+}
+
+uint64_t result_lanes(const struct plan *plan, const struct unit *unit)
+{
+    uint64_t lanes = 0;
+    const struct block *block = &plan->blocks[unit->block];
+    if (unit->sweep == PLAN_BASELINE) return 0;
+    for (uint64_t i = 0; i < unit->n_cells; i++) {
+        uint64_t cell = plan_unit_cell(plan, unit, i);
+        for (int p = 0; p < block->n; p++)
+            for (int s = 0; s < plan->grids[unit->sweep].n_samples; s++) {
+                enum cell_status status = plan_cell_status(
+                    plan, unit->sweep, block->pairs[p], s, cell);
+                if (status == CELL_COMPUTED || status == CELL_DETERMINED)
+                    lanes++;
+            }
+    }
+    return lanes;
+}
+
+static enum status decode_values(struct result *out, struct cursor *cursor,
+                                 size_t n, struct err *err)
+{
+    if (cursor_left(cursor) / sizeof(float) < n) {
+        cursor->is_bad = true;
+        return STATUS_OK;
+    }
+    out->values = mem_calloc(n, sizeof *out->values, "a result", err);
+    return err->status;
+}
+
+static enum status decode_baseline(struct result *out, struct cursor *cursor,
+                                   struct err *err)
+{
+    size_t row = RUN_COUNT * (size_t)out->n_metrics;
+    size_t n_pairs = (size_t)out->n_pairs;
+    if (cursor_left(cursor) != n_pairs * (5 + row * sizeof(float))) {
+        cursor->is_bad = true;
+        return STATUS_OK;
+    }
+    out->values =
+        mem_calloc(n_pairs * row, sizeof *out->values, "a result", err);
+    out->pairs = mem_calloc(n_pairs, sizeof *out->pairs, "a result", err);
+    if (!out->values || !out->pairs) return err->status;
+    for (size_t p = 0; p < n_pairs; p++) {
+        out->pairs[p].is_excluded = cursor_u8(cursor) != 0;
+        out->pairs[p].predicted = cursor_i32(cursor);
+        out->pairs[p].values = out->values + p * row;
+        for (size_t i = 0; i < row; i++)
+            out->pairs[p].values[i] = cursor_f32(cursor);
+    }
+    return STATUS_OK;
+}
+
+static enum status decode(struct result *out, const struct plan *plan,
+                          struct cursor *cursor, struct err *err)
+{
+    out->unit = cursor_u64(cursor);
+    uint32_t kind = cursor_u32(cursor);
+    out->flops = cursor_f64(cursor);
+    out->seconds = cursor_f64(cursor);
+    if (cursor->is_bad || out->unit >= plan->n_units) {
+        cursor->is_bad = true;
+        return STATUS_OK;
+    }
+    struct unit unit;
+    plan_unit(plan, out->unit, &unit);
+    out->is_baseline = unit.sweep == PLAN_BASELINE;
+    if (kind != (out->is_baseline ? KIND_BASELINE : KIND_SWEEP)) {
+        cursor->is_bad = true;
+        return STATUS_OK;
+    }
+    if (out->is_baseline) {
+        out->n_pairs = (int)cursor_u32(cursor);
+        out->n_metrics = (int)cursor_u32(cursor);
+        if (out->n_pairs != plan->blocks[unit.block].n ||
+            out->n_metrics != plan->n_baseline_metrics) {
+            cursor->is_bad = true;
+            return STATUS_OK;
+        }
+        return decode_baseline(out, cursor, err);
+    }
+    out->n_metrics = (int)cursor_u32(cursor);
+    out->n_lanes = cursor_u64(cursor);
+    if (out->n_metrics != plan->job->sweeps[unit.sweep].n_metrics ||
+        out->n_lanes != result_lanes(plan, &unit)) {
+        cursor->is_bad = true;
+        return STATUS_OK;
+    }
+    size_t n = (size_t)out->n_metrics * (size_t)out->n_lanes;
+    if (decode_values(out, cursor, n, err)) return err->status;
+    for (size_t i = 0; i < n && !cursor->is_bad; i++)
+        out->values[i] = cursor_f32(cursor);
+    return STATUS_OK;
+}
+
+enum status result_decode(struct result *out, const struct plan *plan,
+                          const void *data, size_t n, struct err *err)
+{
+    *out = (struct result){0};
+    struct cursor cursor = cursor_of(data, n);
+    if (decode(out, plan, &cursor, err) == STATUS_OK &&
+        !cursor_is_done(&cursor))
+        (void)err_set(err, STATUS_DAMAGED,
+                      "a result of %zu bytes for unit %llu does not fit the "
+                      "plan",
+                      n, (unsigned long long)out->unit);
+    if (err->status) result_free(out);
+    return err->status;
+}

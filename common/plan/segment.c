@@ -1,0 +1,337 @@
+#include "common/plan/segment.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/plan/cost.h"
+
+enum {
+    MAX_SLABS = 1 << 14,
+    SLAB_SAMPLES = 16,   /* cells measured where a slab is uneven */
+    TAIL_FROM_UNITS = 8, /* a segment of fewer units has no tail */
+    TAIL_PARTS = 4       /* a unit of the tail is this part of a whole one */
+};
+static const double tail_share = 0.1;
+
+static int label_extent(struct segment *segment, const struct plan *plan,
+                        const struct grid_axis *axis, struct err *err)
+{
+    segment->label_map =
+        mem_calloc((size_t)axis->n, sizeof *segment->label_map, "labels", err);
+    if (!segment->label_map) return 0;
+    const struct sweep *sweep = plan->grids[segment->sweep].sweep;
+    const struct block *block = &plan->blocks[segment->block];
+    int n = 0;
+    if (sweep->labels.is_given) {
+        for (int i = 0; i < axis->n; i++)
+            segment->label_map[n++] = i;
+        return n;
+    }
+    /* in the order in which the block's own pairs use them, so that labels
+     * of other pairs do not matter */
+    for (int p = 0; p < block->n; p++) {
+        const struct pair *pair = &plan->pairs->items[block->pairs[p]];
+        for (int k = 0; k < pair->n_labels; k++)
+            for (int i = 0; i < axis->n; i++) {
+                if (strcmp(axis->labels[i], pair->labels[k].name) != 0 ||
+                    axis->label_item[i] >= pair->labels[k].run[sweep->base].n)
+                    continue;
+                bool is_there = false;
+                for (int m = 0; m < n; m++)
+                    if (segment->label_map[m] == i) is_there = true;
+                if (!is_there) segment->label_map[n++] = i;
+            }
+    }
+    return n;
+}
+
+static bool is_by_length(const struct grid *grid, enum axis axis)
+{
+    const struct sweep *sweep = grid->sweep;
+    return (axis == AXIS_POSITION && !sweep->positions.is_given) ||
+           (axis == AXIS_DEST && !sweep->dest.is_given) ||
+           (axis == AXIS_SRC && !sweep->src.is_given);
+}
+
+static enum status fill_extents(struct segment *segment,
+                                const struct plan *plan, struct err *err)
+{
+    const struct grid *grid = &plan->grids[segment->sweep];
+    int longest = plan->blocks[segment->block].max_tokens;
+    segment->n_cells = 1;
+    for (int i = 0; i < grid->n_axes; i++) {
+        const struct grid_axis *axis = &grid->axes[i];
+        int n = axis->n;
+        if (is_by_length(grid, axis->axis) && longest < n) n = longest;
+        if (axis->axis == AXIS_LABEL) {
+            n = label_extent(segment, plan, axis, err);
+            if (err->status) return err->status;
+        }
+        segment->extent[i] = n;
+        segment->n_cells *= (uint64_t)n;
+    }
+    return STATUS_OK;
+}
+
+/* Cells behind one entry of the leading axes, on which the cost depends. */
+static uint64_t slab_cells_of(const struct segment *segment,
+                              const struct grid *grid, bool *is_uneven)
+{
+    int leading = 0;
+    *is_uneven = false;
+    for (int i = 0; i < grid->n_axes; i++) {
+        enum axis axis = grid->axes[i].axis;
+        if (axis == AXIS_LAYER || axis == AXIS_POSITION || axis == AXIS_LABEL ||
+            axis == AXIS_CELL)
+            leading = i + 1;
+        if (axis == AXIS_DEST || axis == AXIS_SRC) *is_uneven = true;
+    }
+    uint64_t cells = 1;
+    for (int i = leading; i < grid->n_axes; i++)
+        cells *= (uint64_t)segment->extent[i];
+    return cells ? cells : 1;
+}
+
+static uint64_t global_cell(const struct plan *plan,
+                            const struct segment *segment, uint64_t cell)
+{
+    const struct grid *grid = &plan->grids[segment->sweep];
+    int index[PLAN_MAX_AXES];
+    for (int i = grid->n_axes - 1; i >= 0; i--) {
+        uint64_t n = (uint64_t)segment->extent[i];
+        index[i] = (int)(cell % n);
+        cell /= n;
+        if (grid->axes[i].axis == AXIS_LABEL)
+            index[i] = segment->label_map[index[i]];
+    }
+    return grid_cell(grid, index);
+}
+
+uint64_t plan_unit_cell(const struct plan *plan, const struct unit *unit,
+                        uint64_t i)
+{
+    return global_cell(plan, &plan->segments[unit->segment],
+                       unit->first_cell + i);
+}
+
+/* FLOPs of one cell for all pairs and samples of the block. */
+static double cell_flops(const struct plan *plan, const struct segment *segment,
+                         uint64_t cell, struct arena *arena, struct err *err)
+{
+    const struct grid *grid = &plan->grids[segment->sweep];
+    const struct block *block = &plan->blocks[segment->block];
+    uint64_t number = global_cell(plan, segment, cell);
+    double flops = 0;
+    for (int p = 0; p < block->n; p++) {
+        struct edit_list edits;
+        enum cell_status status;
+        if (plan_cell(&status, &edits, plan, segment->sweep, block->pairs[p], 0,
+                      number, NULL, arena, err))
+            return 0;
+        flops += grid->n_samples *
+                 cost_lane(plan, grid->sweep,
+                           &plan->pairs->items[block->pairs[p]], &edits);
+        arena_reset(arena);
+    }
+    return flops;
+}
+
+static enum status measure_slabs(struct segment *segment,
+                                 const struct plan *plan, struct err *err)
+{
+    bool is_uneven;
+    uint64_t cells =
+        slab_cells_of(segment, &plan->grids[segment->sweep], &is_uneven);
+    uint64_t n = segment->n_cells / cells;
+    if (n > MAX_SLABS) {
+        cells *= (n + MAX_SLABS - 1) / MAX_SLABS;
+        is_uneven = true;
+    }
+    n = (segment->n_cells + cells - 1) / cells;
+    segment->slab_cells = cells;
+    segment->n_slabs = (int)n;
+    segment->slab_end =
+        mem_calloc((size_t)n, sizeof *segment->slab_end, "a segment", err);
+    struct arena arena = {0};
+    for (uint64_t slab = 0; !err->status && slab < n; slab++) {
+        uint64_t first = slab * cells;
+        uint64_t in_slab = segment->n_cells - first;
+        if (in_slab > cells) in_slab = cells;
+        uint64_t samples = is_uneven ? SLAB_SAMPLES : 1;
+        if (samples > in_slab) samples = in_slab;
+        double flops = 0;
+        for (uint64_t k = 0; k < samples && !err->status; k++)
+            flops += cell_flops(plan, segment,
+                                first + (2 * k + 1) * in_slab / (2 * samples),
+                                &arena, err);
+        segment->flops += flops / (double)samples * (double)in_slab;
+        if (!err->status) segment->slab_end[slab] = segment->flops;
+    }
+    arena_free(&arena);
+    return err->status;
+}
+
+/* Sampling may miss the few cells that are run: look at every one. */
+static bool has_lane(const struct plan *plan, const struct segment *segment)
+{
+    const struct block *block = &plan->blocks[segment->block];
+    const struct grid *grid = &plan->grids[segment->sweep];
+    for (uint64_t cell = 0; cell < segment->n_cells; cell++) {
+        uint64_t number = global_cell(plan, segment, cell);
+        for (int p = 0; p < block->n; p++)
+            for (int s = 0; s < grid->n_samples; s++) {
+                enum cell_status status = plan_cell_status(
+                    plan, segment->sweep, block->pairs[p], s, number);
+                if (status == CELL_COMPUTED || status == CELL_DETERMINED)
+                    return true;
+            }
+    }
+    return false;
+}
+
+enum status segment_measure(struct segment *segment, const struct plan *plan,
+                            struct err *err)
+{
+    if (segment->sweep == PLAN_BASELINE) {
+        segment->flops = plan_block_flops(plan, segment->block);
+        return STATUS_OK;
+    }
+    if (fill_extents(segment, plan, err)) return err->status;
+    if (segment->n_cells == 0) return STATUS_OK;
+    if (measure_slabs(segment, plan, err)) return err->status;
+    if (segment->flops == 0 && has_lane(plan, segment)) {
+        for (int i = 0; i < segment->n_slabs; i++)
+            segment->slab_end[i] = i + 1;
+        segment->flops = segment->n_slabs;
+    }
+    return STATUS_OK;
+}
+
+void segment_cut(struct segment *segment, double target)
+{
+    segment->n_units = segment->flops > 0 ? 1 : 0;
+    if (segment->sweep == PLAN_BASELINE) {
+        segment->n_units = 1;
+        return;
+    }
+    double whole = segment->flops / target;
+    if (whole <= 1) return;
+    uint64_t units = (uint64_t)ceil(whole);
+    if (whole >= TAIL_FROM_UNITS) {
+        uint64_t full = (uint64_t)floor(whole * (1 - tail_share));
+        units = full + (uint64_t)ceil((whole - (double)full) * TAIL_PARTS);
+    }
+    segment->n_units = units < segment->n_cells ? units : segment->n_cells;
+}
+
+/* FLOPs at which unit i of a segment begins. */
+static double unit_begin(const struct segment *segment, double target,
+                         uint64_t i)
+{
+    double whole = segment->flops / target;
+    uint64_t full = (uint64_t)floor(whole * (1 - tail_share));
+    if (whole < TAIL_FROM_UNITS || full >= segment->n_units)
+        return segment->flops * (double)i / (double)segment->n_units;
+    if (i <= full) return (double)i * target;
+    double rest = segment->flops - (double)full * target;
+    return (double)full * target +
+           rest * (double)(i - full) / (double)(segment->n_units - full);
+}
+
+/* The cell at which so many FLOPs are done. */
+static uint64_t cell_at(const struct segment *segment, double flops)
+{
+    int low = 0, high = segment->n_slabs - 1;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (segment->slab_end[middle] <= flops)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    double begin = low ? segment->slab_end[low - 1] : 0;
+    double slab = segment->slab_end[low] - begin;
+    uint64_t first = (uint64_t)low * segment->slab_cells;
+    uint64_t in_slab = segment->n_cells - first;
+    if (in_slab > segment->slab_cells) in_slab = segment->slab_cells;
+    double part = slab > 0 ? (flops - begin) / slab : 0;
+    if (part < 0) part = 0;
+    uint64_t cell = first + (uint64_t)(part * (double)in_slab);
+    return cell < segment->n_cells ? cell : segment->n_cells;
+}
+
+void plan_unit(const struct plan *plan, uint64_t number, struct unit *out)
+{
+    int low = 0, high = plan->n_segments - 1;
+    while (low < high) {
+        int middle = (low + high + 1) / 2;
+        if (plan->segments[middle].first_unit <= number)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    /* segments without units share their first_unit with the next one */
+    while (plan->segments[low].n_units == 0)
+        low--;
+    const struct segment *segment = &plan->segments[low];
+    *out = (struct unit){.number = number,
+                         .segment = low,
+                         .sweep = segment->sweep,
+                         .block = segment->block,
+                         .flops = segment->flops};
+    if (segment->sweep == PLAN_BASELINE || segment->is_dropped) return;
+    double target = plan->extension_target[segment->extension];
+    uint64_t i = number - segment->first_unit;
+    double begin = unit_begin(segment, target, i);
+    double end = unit_begin(segment, target, i + 1);
+    uint64_t last =
+        i + 1 == segment->n_units ? segment->n_cells : cell_at(segment, end);
+    out->first_cell = i == 0 ? 0 : cell_at(segment, begin);
+    out->n_cells = last - out->first_cell;
+    out->flops = end - begin;
+}
+
+void segment_free(struct segment *segment)
+{
+    free(segment->label_map);
+    free(segment->slab_end);
+    *segment = (struct segment){0};
+}
+
+enum status segment_key(struct digest *out, const struct segment *segment,
+                        const struct plan *plan, struct err *err)
+{
+    struct digest_stream *stream = digest_open(err);
+    if (!stream) return err->status;
+    if (segment->sweep == PLAN_BASELINE) {
+        const uint32_t version = PLAN_VERSION;
+        digest_add(stream, &version, sizeof version);
+        digest_add(stream, &plan->model, sizeof plan->model);
+        digest_add(stream, plan->job->canonical,
+                   strlen(plan->job->canonical) + 1);
+        for (int i = 0; i < plan->n_baseline_metrics; i++) {
+            const char *name = metric_name(plan->baseline_metrics[i]);
+            digest_add(stream, name, strlen(name) + 1);
+        }
+        return digest_close(stream, out, err);
+    }
+    const struct grid *grid = &plan->grids[segment->sweep];
+    const struct block *block = &plan->blocks[segment->block];
+    digest_add(stream, &grid->key, sizeof grid->key);
+    for (int i = 0; i < grid->n_axes; i++) {
+        const struct grid_axis *axis = &grid->axes[i];
+        digest_add(stream, &segment->extent[i], sizeof segment->extent[i]);
+        for (int k = 0; axis->axis == AXIS_LABEL && k < segment->extent[i];
+             k++) {
+            int at = segment->label_map[k];
+            digest_add(stream, axis->labels[at], strlen(axis->labels[at]) + 1);
+            digest_add(stream, &axis->label_item[at],
+                       sizeof axis->label_item[at]);
+        }
+    }
+    for (int p = 0; p < block->n; p++)
+        digest_add(stream, &grid->is_selected[block->pairs[p]], sizeof(bool));
+    return digest_close(stream, out, err);
+}

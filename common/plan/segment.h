@@ -1,0 +1,22 @@
+/* segment.h - for the planner's own files: cutting one sweep over one block
+ * into units. */
+#ifndef PATCHSWEEP_COMMON_PLAN_SEGMENT_H
+#define PATCHSWEEP_COMMON_PLAN_SEGMENT_H
+
+#include "common/plan/plan.h"
+
+/* Extents, slabs and FLOPs of (sweep, block); sweep and block are set.
+ * Nothing is cut yet. */
+enum status segment_measure(struct segment *segment, const struct plan *plan,
+                            struct err *err) WARN_UNUSED;
+
+/* Set n_units for units of about target FLOPs. */
+void segment_cut(struct segment *segment, double target);
+void segment_free(struct segment *segment);
+
+/* The identity of a segment in the journal: everything that its units' cells
+ * and values depend on. */
+enum status segment_key(struct digest *out, const struct segment *segment,
+                        const struct plan *plan, struct err *err) WARN_UNUSED;
+
+#endif
