@@ -6,16 +6,19 @@
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/model/tokenizer.h"
 #include "common/model/weights.h"
 #include "common/plan/plan.h"
 
 struct executor;
 
 /* An executor holds the buffers of one computing thread and its cache of base
- * runs. plan and weights are kept. cache_bytes bounds the cache; at least one
- * block always fits. NULL on failure; release with executor_close. */
+ * runs. plan, weights and tokenizer are kept; tokenizer may be NULL unless the
+ * job requires an attribute. cache_bytes bounds the cache; at least one block
+ * always fits. NULL on failure; release with executor_close. */
 struct executor *executor_open(const struct plan *plan,
                                const struct weights *weights,
+                               const struct tokenizer *tokenizer,
                                size_t cache_bytes, struct err *err) WARN_UNUSED;
 void executor_close(struct executor *executor);
 
