@@ -356,9 +356,8 @@ bool scheduler_next(struct scheduler *s, struct scheduler_action *out)
             *out = (struct scheduler_action){.is_stop = true, .worker = number};
             return true;
         }
-        int most = s->n_unissued < (uint64_t)s->counts.workers
-                       ? 1
-                       : SCHEDULER_OUTSTANDING;
+        int most =
+            s->n_unissued < (uint64_t)s->n_workers ? 1 : SCHEDULER_OUTSTANDING;
         if (worker->n >= most || !choose(s, worker, &out->unit)) continue;
         worker->units[worker->n] = out->unit;
         worker->is_returned[worker->n] = false;

@@ -147,9 +147,3 @@ void group_library(char *text, size_t n)
     if (MPI_Get_library_version(full, &length) != MPI_SUCCESS) length = 0;
     snprintf(text, n, "%.*s", (int)strcspn(full, ","), full);
 }
-
-void group_abort(struct group *group, int exit_status)
-{
-    (void)MPI_Abort(group ? group->all : MPI_COMM_WORLD, exit_status);
-    abort();
-}

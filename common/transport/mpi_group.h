@@ -36,8 +36,4 @@ enum status group_broadcast(struct group *group, struct buf *bytes,
  * Needs no MPI_Init. Not collective. */
 void group_library(char *text, size_t n);
 
-/* End all ranks at once with this exit status; does not return. Not
- * collective. For the main program alone. */
-void group_abort(struct group *group, int exit_status);
-
 #endif

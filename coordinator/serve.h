@@ -1,0 +1,63 @@
+/* serve.h - the coordinator's side of the protocol: messages in, the
+ * scheduler asked, messages out. It knows units and bytes, no plan and no
+ * file; what becomes of a result is its caller's (run.c).
+ *
+ * docs/protocol.md tells the protocol. */
+#ifndef PATCHSWEEP_COORDINATOR_SERVE_H
+#define PATCHSWEEP_COORDINATOR_SERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+#include "common/transport/transport.h"
+#include "coordinator/scheduler.h"
+
+enum serve_wish {
+    SERVE_GO,   /* carry on */
+    SERVE_STOP, /* give out no more, wait for what is out */
+    SERVE_DROP  /* leave at once */
+};
+
+/* What the caller does with what comes. All get user first; a failure ends
+ * the run. */
+struct serve_callbacks {
+    enum status (*joined)(void *user, int worker,
+                          const struct message_hello *hello, struct err *err);
+    /* is_new false: the unit had been answered before. */
+    enum status (*result)(void *user, int worker, uint64_t unit, bool is_new,
+                          const void *data, size_t n, struct err *err);
+    enum status (*failed)(void *user, int worker, uint64_t unit, bool is_new,
+                          const char *sentence, struct err *err);
+    enum status (*left)(void *user, int worker, const struct message_bye *bye,
+                        struct err *err);
+    enum status (*silent)(void *user, int worker, double silent_s,
+                          struct err *err);
+    /* Called at every turn, at least every 10 ms. */
+    enum status (*tick)(void *user, double now_s, enum serve_wish *wish,
+                        struct err *err);
+};
+
+struct serve {
+    struct transport *transport; /* kept; workers are peers 0 .. n_workers-1 */
+    struct scheduler *scheduler; /* kept */
+    int n_workers;
+    int own_worker;  /* lives in this process, is never silent; -1: none */
+    double silent_s; /* a worker with units is silent after this long, and
+                      * twenty times the longest wait for an answer so far */
+    const struct serve_callbacks *callbacks; /* kept */
+    void *user;
+};
+
+/* Until every worker has left or is silent, or the tick wishes to drop.
+ * *n_silent: workers that have not left (with SERVE_DROP: not counted). */
+enum status serve_run(const struct serve *serve, int *n_silent,
+                      struct err *err) WARN_UNUSED;
+
+/* Tell every worker to exit, when all is written. */
+enum status serve_leave(const struct serve *serve, struct err *err) WARN_UNUSED;
+
+/* Seconds of a clock that only goes forward. */
+double serve_now_s(void);
+
+#endif
