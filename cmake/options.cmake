@@ -7,6 +7,7 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g -DNDEBUG")
 set(CMAKE_C_FLAGS_DEV "-O2 -g")
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)  # for scripts/tidy
 
 add_library(patchsweep_options INTERFACE)
 target_compile_features(patchsweep_options INTERFACE c_std_11)

@@ -6,7 +6,11 @@
  * U+180E. Which Unicode version letters and numbers follow is PCRE2's
  * (tokenizer_unicode_version).
  *
- * Bytes that are not UTF-8: see docs/tokenizer.md for the exact rule. */
+ * Any bytes can be encoded, and decoding gives the same bytes back. A byte
+ * that is not part of well-formed UTF-8 is split as a punctuation mark would
+ * be: docs/tokenizer.md.
+ *
+ * A tokenizer is not changed by any call: threads may share it. */
 #ifndef PATCHSWEEP_COMMON_MODEL_TOKENIZER_H
 #define PATCHSWEEP_COMMON_MODEL_TOKENIZER_H
 
@@ -19,9 +23,11 @@
 struct tokenizer;
 
 /* Build from the texts of vocab.json and merges.txt (borrowed for the call;
- * the names are for messages). Checked: ids are 0 .. n-1 without a gap, every
- * merge's parts and result are in the vocabulary, all 256 bytes are there.
- * Owned by the caller: tokenizer_close. NULL on failure. */
+ * the names are for messages). Checked: ids are 0 .. n-1 without a gap, all 256
+ * bytes are there, every merge's parts and result are in the vocabulary, no
+ * merge is given twice, and every token of more than a byte, but for special
+ * ones (<...>), comes from a merge. STATUS_INPUT where that is not so. Owned by
+ * the caller: tokenizer_close. NULL on failure. */
 struct tokenizer *tokenizer_open(const char *vocab_name, const char *vocab,
                                  size_t vocab_bytes, const char *merges_name,
                                  const char *merges, size_t merges_bytes,
@@ -36,7 +42,8 @@ int tokenizer_end_of_text(const struct tokenizer *tokenizer);
 /* Token ids of n bytes of text. The text "<|endoftext|>" becomes the special
  * token where allow_special, else it is encoded like any other text (as
  * TransformerLens does with prompts: special). *ids is grown with mem_grow
- * (owned by the caller, NULL to begin); *n_ids is set. */
+ * (owned by the caller, NULL to begin); *n_ids is set. n is at most INT32_MAX.
+ * The time is O(n log n) for any text. */
 enum status tokenizer_encode(const struct tokenizer *tokenizer, int **ids,
                              size_t *n_ids, size_t *capacity, const char *text,
                              size_t n, bool allow_special,
@@ -47,13 +54,21 @@ enum status tokenizer_encode(const struct tokenizer *tokenizer, int **ids,
 const char *tokenizer_token(const struct tokenizer *tokenizer, int id,
                             size_t *n);
 
+/* Append to out the bytes of n tokens: what was encoded. STATUS_INPUT where an
+ * id is out of range. */
+enum status tokenizer_decode(const struct tokenizer *tokenizer, struct buf *out,
+                             const int *ids, size_t n,
+                             struct err *err) WARN_UNUSED;
+
 /* Append to out the token's bytes as printable text for files and messages:
  * valid UTF-8 as it is, bytes that are not UTF-8, control characters and NUL
- * as \xNN, a backslash as \\ . */
+ * as \xNN (lower case), a backslash as \\ . Nothing where id is out of range.
+ */
 void tokenizer_print(const struct tokenizer *tokenizer, struct buf *out,
                      int id);
 
-/* The version of Unicode that \p{L} and \p{N} follow, e.g. "14.0.0". */
-const char *tokenizer_unicode_version(void);
+/* The version of Unicode that \p{L} and \p{N} follow, e.g. "14.0.0". Valid
+ * while the tokenizer is open. */
+const char *tokenizer_unicode_version(const struct tokenizer *tokenizer);
 
 #endif

@@ -305,6 +305,22 @@ def check_links(tree):
                        f"{target} leads nowhere")
 
 
+def check_statuses(tree):
+    """docs/exit-status.md has the rows of STATUS_LIST in common/base/err.h."""
+    source, page = "common/base/err.h", "docs/exit-status.md"
+    if source not in tree.files:
+        return
+    rows = re.findall(r'X\((STATUS_\w+),\s*(\d+),\s*"([^"]*)"\)', tree.read(source))
+    told = re.findall(r"^\| `(STATUS_\w+)` \| (\d+) \| (.*?) \|$",
+                      tree.read(page) if page in tree.files else "", flags=re.MULTILINE)
+    for row in rows:
+        if row not in told:
+            yield f"{page}:1: lacks the row | `{row[0]}` | {row[1]} | {row[2]} |"
+    for row in told:
+        if row not in rows:
+            yield f"{page}:1: {row[0]} with {row[1]}, \"{row[2]}\" is not in {source}"
+
+
 CHECKS = {name.removeprefix("check_"): function
           for name, function in list(globals().items())
           if name.startswith("check_")}

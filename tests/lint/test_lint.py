@@ -16,6 +16,8 @@ SOUND = {
     "common/base/a.c": '#include "common/base/a.h"\n\n#include <stdio.h>\n',
     "common/model/m.c": '#include "common/base/a.h"\n',
     "cli/main.c": '#include <mpi.h>\n\n#include "common/base/a.h"\n',
+    "common/base/err.h": '#define STATUS_LIST(X) X(STATUS_OK, 0, "done")\n',
+    "docs/exit-status.md": "| code | exit | meaning |\n| `STATUS_OK` | 0 | done |\n",
     "run.sh": '#!/bin/sh\necho "$1"\n',
     "tool.py": "import os\nprint(os.name)\n",
     "README.md": "[the tool](tool.py#L1), [elsewhere](https://example.org)\n"
@@ -115,6 +117,16 @@ class Lint(unittest.TestCase):
 
     def test_links(self):
         self.finds("links", "docs/b.md", "[x](../tool.p)\n", "tool.p")
+
+    def test_statuses(self):
+        page = "docs/exit-status.md"
+        for row in ("| `STATUS_OK` | 0 | fine |\n", "| `STATUS_OK` | 1 | done |\n"):
+            self.write(page, row)
+            lacking, unknown = self.faults("statuses")
+            self.assertIn("lacks the row | `STATUS_OK` | 0 | done |", lacking)
+            self.assertIn("STATUS_OK", unknown)
+        os.remove(os.path.join(self.root, page))
+        self.assertEqual(len(self.faults("statuses")), 1)
 
     def test_new_files_count_and_ignored_ones_do_not(self):
         self.write(".gitignore", "/build/\n")
