@@ -363,7 +363,7 @@ static bool copy_span(struct span *span, struct arena *arena, struct err *err)
 
 /* What is the same in every layer's edit. */
 static enum status fill_common(struct edit *edit, const struct cell *cell,
-                               struct arena *arena, struct err *err)
+                               int sweep, struct arena *arena, struct err *err)
 {
     const struct value *value = &cell->sweep->value;
     *edit = (struct edit){.site = cell->sweep->site,
@@ -400,6 +400,7 @@ static enum status fill_common(struct edit *edit, const struct cell *cell,
         break;
     case VALUE_MEAN:
         edit->source = EDIT_FROM_TABLE;
+        edit->table_width = plan_score_width(cell->plan, sweep);
         break;
     case VALUE_ADD:
         edit->source = EDIT_FROM_TABLE;
@@ -454,7 +455,8 @@ enum status plan_cell(enum cell_status *status, struct edit_list *out_edits,
     struct edit common;
     struct edit *edits =
         arena_alloc(arena, (size_t)n_layers(&cell), sizeof *edits, err);
-    if (!edits || fill_common(&common, &cell, arena, err)) return err->status;
+    if (!edits || fill_common(&common, &cell, sweep, arena, err))
+        return err->status;
     for (int i = 0; i < n_layers(&cell); i++) {
         struct edit edit = common;
         if (fill_layer(&edit, &cell, &judge, sweep, layer_at(&cell, i), arena,

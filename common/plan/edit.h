@@ -12,6 +12,7 @@
 #define PATCHSWEEP_COMMON_PLAN_EDIT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "common/job/site.h"
 
@@ -48,6 +49,7 @@ struct edit {
                             * table_rows[r] * width; width = the site's row
                             * (C, H*K or F); kept by the unit */
     const int *table_rows; /* NULL: every row uses row 0 */
+    size_t table_width;    /* scores: H times the src positions of a row */
     int capture;           /* EDIT_FROM_CAPTURE: number in the unit */
     bool is_add;
     float scale; /* is_add: what is added is scale * value */

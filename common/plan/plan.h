@@ -33,6 +33,8 @@ enum {
     PLAN_VERSION = 1,     /* a change of how units are cut or computed */
     PLAN_BLOCK_PAIRS = 8, /* pairs of a block, at most */
     PLAN_BASELINE = -1,   /* the sweep number of baseline segments */
+    PLAN_BATCH_ROWS =
+        1024, /* rows of a micro-batch, unless one run is longer */
     PLAN_MAX_AXES = 8,
     PLAN_MAX_TOKENS = 4096 /* a run's longest length */
 };
@@ -195,6 +197,10 @@ const struct grid_axis *grid_axis_find(const struct grid *grid, enum axis axis);
  * at of reference prompt `item` belongs (-1: to none). */
 int plan_mean_rows(const struct plan *plan, int sweep);
 int plan_mean_row(const struct plan *plan, int sweep, int item, int at);
+
+/* Values of a row of a mean table of attn_scores or pattern: H times the
+ * longest reference prompt. */
+size_t plan_score_width(const struct plan *plan, int sweep);
 
 /* The reference set of a mean or resample value: the file's prompts, else the
  * job's own pairs. */

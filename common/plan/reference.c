@@ -30,6 +30,12 @@ int plan_mean_rows(const struct plan *plan, int sweep)
     return n_groups(plan, sweep) * plan->references[sweep].n_slots;
 }
 
+size_t plan_score_width(const struct plan *plan, int sweep)
+{
+    return (size_t)plan->config->n_head *
+           (size_t)plan_reference(plan, sweep)->max_tokens;
+}
+
 /* The slot of a position: itself, its first label, or the only one. */
 static int slot_of(const struct plan *plan, int sweep, const struct pair *pair,
                    enum run run, int at)

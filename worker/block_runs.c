@@ -1,0 +1,307 @@
+#include "worker/block_runs.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+
+enum status run_maker_compute(const struct run_maker *maker,
+                              struct base_run *const *runs, size_t n,
+                              struct err *err)
+{
+    struct lane *lanes =
+        mem_calloc(maker->max_rows, sizeof *lanes, "base runs", err);
+    if (!lanes) return err->status;
+    size_t n_lanes = 0, n_rows = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t S = (size_t)runs[i]->prompt->n_tokens;
+        if (n_rows + S > maker->max_rows) {
+            engine_run(maker->engine, lanes, n_lanes, NULL);
+            n_lanes = n_rows = 0;
+        }
+        lanes[n_lanes++] = (struct lane){.fill = runs[i]};
+        n_rows += S;
+    }
+    engine_run(maker->engine, lanes, n_lanes, NULL);
+    free(lanes);
+    return STATUS_OK;
+}
+
+/* Measure one run at every row that is read. */
+static enum status measure_run(const struct run_maker *maker,
+                               const struct pair *pair, enum run run,
+                               struct block_pair *item, metric_set wanted,
+                               struct err *err)
+{
+    struct base_run *base = &item->runs[run];
+    bool has_loss = (wanted & 1u << METRIC_LOSS) != 0;
+    struct measure_row *rows = mem_calloc((size_t)base->prompt->n_tokens,
+                                          sizeof *rows, "metrics", err);
+    if (!rows) return err->status;
+    size_t n = 0;
+    int read = 0, end = base->prompt->n_prompt - 1;
+    for (int at = 0; at < base->prompt->n_tokens; at++) {
+        bool is_read = plan_is_read(pair, run, false, at);
+        if (!is_read && at != end && !plan_is_read(pair, run, has_loss, at))
+            continue;
+        rows[n++] = (struct measure_row){
+            .state = base_run_row(base, SITE_RESID_POST,
+                                  maker->weights->config.n_layer - 1, at),
+            .answer = is_read ? measure_answer(pair, run, &item->predicted, at)
+                              : (struct token_set){0},
+            .wrong = {pair->wrong, is_read ? pair->n_wrong : 0},
+            .next = at + 1 < base->prompt->n_tokens
+                        ? base->prompt->tokens[at + 1]
+                        : -1,
+            .clean =
+                item->runs[RUN_CLEAN].prompt ? &item->runs[RUN_CLEAN] : NULL,
+            .base = base,
+            .read = is_read ? read : -1,
+            .values = base->measured + (size_t)at * METRIC_COUNT,
+            .fill = base,
+            .is_end = at == end};
+        if (is_read) read++;
+        if (n == maker->max_rows) {
+            measure_rows(maker->measure, rows, n, wanted);
+            n = 0;
+        }
+    }
+    measure_rows(maker->measure, rows, n, wanted);
+    free(rows);
+    return STATUS_OK;
+}
+
+/* Whether the token's text, without spaces at its ends, is the attribute. */
+static bool is_attribute(const struct tokenizer *tokenizer, int token,
+                         const char *attribute)
+{
+    size_t n = 0;
+    const char *text = tokenizer ? tokenizer_token(tokenizer, token, &n) : NULL;
+    if (!text) return false;
+    while (n > 0 && text[n - 1] == ' ')
+        n--;
+    while (n > 0 && *text == ' ') {
+        text++;
+        n--;
+    }
+    return strlen(attribute) == n && memcmp(text, attribute, n) == 0;
+}
+
+static bool is_excluded(const struct run_maker *maker, const struct pair *pair,
+                        const struct block_pair *item)
+{
+    const struct job *job = maker->plan->job;
+    const struct base_run *clean = &item->runs[RUN_CLEAN];
+    bool is_in = true;
+    if (job->require.clean == REQUIRE_TOP1) {
+        is_in = pair->is_predicted;
+        int first = pair->n_sequence
+                        ? clean->prompt->tokens[clean->prompt->n_prompt]
+                        : -1;
+        if (pair->n_sequence) is_in = clean->top == first;
+        for (int i = 0; i < pair->n_answer; i++)
+            if (pair->answer[i] == clean->top) is_in = true;
+    }
+    if (job->require.clean == REQUIRE_ATTRIBUTE)
+        is_in = pair->attribute &&
+                is_attribute(maker->tokenizer, clean->top, pair->attribute);
+    if (job->require.has_margin) {
+        double sum = 0;
+        const struct positions *read = &pair->read[RUN_CLEAN];
+        for (int i = 0; i < read->n; i++)
+            sum += clean->measured[(size_t)read->at[i] * METRIC_COUNT +
+                                   METRIC_LOGIT_DIFF];
+        if (!(read->n && sum / read->n >= job->require.margin)) is_in = false;
+    }
+    return !is_in;
+}
+
+static enum status measure_pair(const struct run_maker *maker,
+                                const struct pair *pair,
+                                struct block_pair *item, struct err *err)
+{
+    const struct job *job = maker->plan->job;
+    bool needs_top = pair->is_predicted || job->require.clean;
+    item->predicted = -1;
+    if (needs_top) {
+        if (measure_run(maker, pair, RUN_CLEAN, item, 1u << METRIC_TOP1, err))
+            return err->status;
+        if (pair->is_predicted) item->predicted = item->runs[RUN_CLEAN].top;
+    }
+    for (int run = 0; run < RUN_COUNT; run++)
+        if (item->runs[run].prompt &&
+            measure_run(maker, pair, (enum run)run, item, maker->metrics, err))
+            return err->status;
+    item->is_excluded = is_excluded(maker, pair, item);
+    return STATUS_OK;
+}
+
+static void free_runs(struct block_runs *runs)
+{
+    if (!runs) return;
+    for (int p = 0; runs->pairs && p < runs->n; p++)
+        for (int run = 0; run < RUN_COUNT; run++)
+            base_run_free(&runs->pairs[p].runs[run]);
+    for (int i = 0; runs->extra && i < runs->n_extra; i++)
+        base_run_free(&runs->extra[i]);
+    free(runs->pairs);
+    free(runs->extra);
+    free(runs);
+}
+
+static struct block_runs *open_block(const struct run_maker *maker, int block,
+                                     struct err *err)
+{
+    const struct block *b = &maker->plan->blocks[block];
+    struct block_runs *out = mem_calloc(1, sizeof *out, "a block", err);
+    if (!out) return NULL;
+    *out = (struct block_runs){.block = block, .sweep = -1, .n = b->n};
+    out->pairs = mem_calloc((size_t)b->n, sizeof *out->pairs, "a block", err);
+    struct base_run **all =
+        mem_calloc((size_t)b->n * RUN_COUNT, sizeof *all, "a block", err);
+    if (!out->pairs || !all) goto out;
+    size_t n = 0;
+    bool has_kl = metric_set_has_kl(maker->metrics);
+    for (int p = 0; p < b->n; p++) {
+        const struct pair *pair = &maker->plan->pairs->items[b->pairs[p]];
+        for (int run = 0; run < RUN_COUNT; run++) {
+            const struct prompt *prompt = &pair->run[run];
+            if (prompt->n_tokens == 0) continue;
+            struct base_run *base = &out->pairs[p].runs[run];
+            if (base_run_open(base, prompt, maker->weights, maker->sites,
+                              pair->read[run].n, has_kl, err))
+                goto out;
+            out->bytes +=
+                base_run_bytes(maker->plan->config, maker->sites,
+                               prompt->n_tokens, pair->read[run].n, has_kl);
+            all[n++] = base;
+        }
+    }
+    if (run_maker_compute(maker, all, n, err)) goto out;
+    for (int p = 0; p < b->n; p++)
+        if (measure_pair(maker, &maker->plan->pairs->items[b->pairs[p]],
+                         &out->pairs[p], err))
+            goto out;
+out:
+    free(all);
+    if (!err->status) return out;
+    free_runs(out);
+    return NULL;
+}
+
+static struct block_runs *open_draws(const struct run_maker *maker, int sweep,
+                                     int block, struct err *err)
+{
+    const struct plan *plan = maker->plan;
+    const struct block *b = &plan->blocks[block];
+    const struct value *value = &plan->job->sweeps[sweep].value;
+    const struct pairs *set = plan_reference(plan, sweep);
+    struct block_runs *out = mem_calloc(1, sizeof *out, "draws", err);
+    if (!out) return NULL;
+    *out = (struct block_runs){.block = block, .sweep = sweep, .n = b->n};
+    out->n_extra = b->n * value->n;
+    size_t n_extra = (size_t)out->n_extra, n = 0;
+    out->extra = mem_calloc(n_extra, sizeof *out->extra, "draws", err);
+    struct base_run **all = mem_calloc(n_extra, sizeof *all, "draws", err);
+    if (!out->extra || !all) goto out;
+    for (int i = 0; i < out->n_extra; i++) {
+        int draw = plan_resample_draw(plan, sweep, b->pairs[i / value->n],
+                                      i % value->n);
+        if (draw < 0) continue;
+        const struct prompt *prompt = &set->items[draw].run[value->run];
+        if (base_run_open(&out->extra[i], prompt, maker->weights, maker->sites,
+                          0, false, err))
+            goto out;
+        out->bytes += base_run_bytes(plan->config, maker->sites,
+                                     prompt->n_tokens, 0, false);
+        all[n++] = &out->extra[i];
+    }
+    if (run_maker_compute(maker, all, n, err)) goto out;
+out:
+    free(all);
+    if (!err->status) return out;
+    free_runs(out);
+    return NULL;
+}
+
+struct run_cache {
+    struct run_maker maker;
+    size_t most_bytes, bytes;
+    uint64_t clock;
+    struct block_runs **items; /* owned, each by itself */
+    size_t n, capacity;
+};
+
+struct run_cache *run_cache_open(const struct run_maker *maker,
+                                 size_t most_bytes, struct err *err)
+{
+    struct run_cache *cache = mem_calloc(1, sizeof *cache, "base runs", err);
+    if (cache) {
+        cache->maker = *maker;
+        cache->most_bytes = most_bytes;
+    }
+    return cache;
+}
+
+void run_cache_close(struct run_cache *cache)
+{
+    if (!cache) return;
+    for (size_t i = 0; i < cache->n; i++)
+        free_runs(cache->items[i]);
+    free(cache->items);
+    free(cache);
+}
+
+/* Drop the longest unused, but for the block in use, until the rest fits. */
+static void evict(struct run_cache *cache, int block_in_use)
+{
+    while (cache->bytes > cache->most_bytes) {
+        size_t oldest = cache->n;
+        for (size_t i = 0; i < cache->n; i++)
+            if (cache->items[i]->block != block_in_use &&
+                (oldest == cache->n ||
+                 cache->items[i]->last_use < cache->items[oldest]->last_use))
+                oldest = i;
+        if (oldest == cache->n) return;
+        cache->bytes -= cache->items[oldest]->bytes;
+        free_runs(cache->items[oldest]);
+        cache->items[oldest] = cache->items[--cache->n];
+    }
+}
+
+static const struct block_runs *find(struct run_cache *cache, int sweep,
+                                     int block, struct err *err)
+{
+    for (size_t i = 0; i < cache->n; i++)
+        if (cache->items[i]->block == block &&
+            cache->items[i]->sweep == sweep) {
+            cache->items[i]->last_use = ++cache->clock;
+            return cache->items[i];
+        }
+    evict(cache, block);
+    if (mem_grow(&cache->items, &cache->capacity, cache->n + 1,
+                 sizeof *cache->items, "base runs", err))
+        return NULL;
+    struct block_runs *runs =
+        sweep < 0 ? open_block(&cache->maker, block, err)
+                  : open_draws(&cache->maker, sweep, block, err);
+    if (!runs) return NULL;
+    runs->last_use = ++cache->clock;
+    cache->bytes += runs->bytes;
+    cache->items[cache->n++] = runs;
+    evict(cache, block);
+    return runs;
+}
+
+const struct block_runs *run_cache_block(struct run_cache *cache, int block,
+                                         struct err *err)
+{
+    return find(cache, -1, block, err);
+}
+
+const struct block_runs *run_cache_draws(struct run_cache *cache, int sweep,
+                                         int block, struct err *err)
+{
+    return find(cache, sweep, block, err);
+}

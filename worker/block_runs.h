@@ -1,0 +1,64 @@
+/* block_runs.h - the base runs of one block of pairs, computed in one batch
+ * and measured; and the bounded cache of them. */
+#ifndef PATCHSWEEP_WORKER_BLOCK_RUNS_H
+#define PATCHSWEEP_WORKER_BLOCK_RUNS_H
+
+#include "common/base/err.h"
+#include "common/model/tokenizer.h"
+#include "common/plan/plan.h"
+#include "worker/base_run.h"
+#include "worker/engine.h"
+#include "worker/measure.h"
+
+/* What is needed to compute runs; all kept. */
+struct run_maker {
+    const struct plan *plan;
+    const struct weights *weights;
+    const struct tokenizer *tokenizer; /* may be NULL */
+    struct engine *engine;
+    struct measure *measure;
+    size_t max_rows;
+    site_set sites;
+    metric_set metrics; /* of the baseline */
+};
+
+struct block_pair {
+    struct base_run runs[RUN_COUNT]; /* prompt NULL: the pair has none */
+    int predicted;                   /* arg max of the clean run, -1: unasked */
+    bool is_excluded;                /* fails the job's `require` */
+};
+
+struct block_runs {
+    int block;
+    int sweep; /* resampled prompts of a sweep; else -1 */
+    int n;
+    struct block_pair *pairs; /* per pair of the block; owned */
+    int n_extra;              /* resampled: draws, [pair][sample] */
+    struct base_run *extra;   /* not measured; owned */
+    size_t bytes;
+    uint64_t last_use;
+};
+
+struct run_cache;
+struct run_cache *run_cache_open(const struct run_maker *maker,
+                                 size_t most_bytes,
+                                 struct err *err) WARN_UNUSED;
+void run_cache_close(struct run_cache *cache);
+
+/* The runs of a block, from the cache or computed; NULL on failure. Valid
+ * until a call for another block. */
+const struct block_runs *run_cache_block(struct run_cache *cache, int block,
+                                         struct err *err) WARN_UNUSED;
+
+/* The resampled prompts of a sweep for a block. */
+const struct block_runs *run_cache_draws(struct run_cache *cache, int sweep,
+                                         int block,
+                                         struct err *err) WARN_UNUSED;
+
+/* Compute runs (opened, n of them) in batches of at most maker->max_rows
+ * rows. */
+enum status run_maker_compute(const struct run_maker *maker,
+                              struct base_run *const *runs, size_t n,
+                              struct err *err) WARN_UNUSED;
+
+#endif

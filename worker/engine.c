@@ -1,0 +1,290 @@
+#include "worker/engine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/mem.h"
+#include "common/model/kernels.h"
+#include "worker/rows.h"
+
+size_t engine_bytes(const struct model_config *config, size_t max_rows,
+                    size_t max_tokens)
+{
+    size_t C = (size_t)config->d_model, F = (size_t)config->d_mlp;
+    size_t S = max_tokens, H = (size_t)config->n_head;
+    return (max_rows * (7 * C + F) + S * 4 * C + H * S * S) * sizeof(float) +
+           max_rows * (S + 2) * sizeof(int);
+}
+
+struct engine *engine_open(const struct weights *weights, size_t max_rows,
+                           size_t max_tokens, struct err *err)
+{
+    struct engine *e = mem_calloc(1, sizeof *e, "the engine", err);
+    if (!e) return NULL;
+    const char *what = "the engine's buffers";
+    size_t C = (size_t)weights->config.d_model;
+    size_t F = (size_t)weights->config.d_mlp;
+    size_t H = (size_t)weights->config.n_head, S = max_tokens;
+    e->weights = weights;
+    e->max_rows = max_rows;
+    e->max_tokens = max_tokens;
+    e->rows = mem_calloc(max_rows, sizeof *e->rows, what, err);
+    e->lane_rows = mem_calloc(S, sizeof(int), what, err);
+    e->row_of = mem_calloc(max_rows * S, sizeof(int), what, err);
+    const struct {
+        float **buffer;
+        size_t n;
+    } floats[] = {
+        {&e->x, max_rows * C},       {&e->h, max_rows * C},
+        {&e->qkv, max_rows * 3 * C}, {&e->z, max_rows * C},
+        {&e->out, max_rows * C},     {&e->mlp, max_rows * F},
+        {&e->queries, S * C},        {&e->keys, S * C},
+        {&e->values, S * C},         {&e->lane_z, S * C},
+        {&e->scores, H * S * S},
+    };
+    for (size_t i = 0; i < sizeof floats / sizeof *floats; i++)
+        *floats[i].buffer =
+            mem_calloc_aligned(floats[i].n, sizeof(float), what, err);
+    if (err->status) {
+        engine_close(e);
+        return NULL;
+    }
+    return e;
+}
+
+void engine_close(struct engine *engine)
+{
+    if (!engine) return;
+    free(engine->rows);
+    free(engine->lane_rows);
+    free(engine->row_of);
+    free(engine->x);
+    free(engine->h);
+    free(engine->qkv);
+    free(engine->z);
+    free(engine->out);
+    free(engine->mlp);
+    free(engine->queries);
+    free(engine->keys);
+    free(engine->values);
+    free(engine->lane_z);
+    free(engine->scores);
+    free(engine);
+}
+
+size_t engine_lane_rows(const struct lane *lane)
+{
+    if (!lane->base) return (size_t)lane->fill->prompt->n_tokens;
+    int first = lane->base->prompt->n_tokens;
+    for (int e = 0; e < lane->n_edits; e++)
+        for (int i = 0; i < lane->edits[e].rows.n; i++)
+            if (lane->edits[e].rows.at[i] < first)
+                first = lane->edits[e].rows.at[i];
+    return first > lane->last_read ? 0 : (size_t)(lane->last_read - first + 1);
+}
+
+/* Lanes without a base: all rows, token embedding alone. */
+static void enter_tokens(struct engine *engine, struct lane *lane)
+{
+    const struct weights *w = engine->weights;
+    size_t C = (size_t)w->config.d_model;
+    const int *tokens = lane->fill->prompt->tokens;
+    for (int at = 0; at < lane->n_tokens; at++) {
+        int row = (int)engine->n_rows++;
+        engine->rows[row] = (struct row){(int)(lane - engine->lanes), at};
+        lane->row_of[at] = row;
+        memcpy(engine->x + (size_t)row * C, w->wte + (size_t)tokens[at] * C,
+               C * sizeof(float));
+    }
+}
+
+static void add_positions(struct engine *engine)
+{
+    const struct weights *w = engine->weights;
+    size_t C = (size_t)w->config.d_model;
+    for (size_t r = 0; r < engine->n_rows; r++) {
+        const float *position = w->wpe + (size_t)engine->rows[r].at * C;
+        for (size_t c = 0; c < C; c++)
+            engine->x[r * C + c] += position[c];
+    }
+}
+
+/* The first row of each lane whose key will be new: any that is there. */
+static void find_first_keys(struct engine *engine)
+{
+    for (size_t l = 0; l < engine->n_lanes; l++)
+        engine->lanes[l].first_key = engine->lanes[l].n_tokens;
+    for (size_t r = 0; r < engine->n_rows; r++) {
+        struct lane *lane = &engine->lanes[engine->rows[r].lane];
+        if (engine->rows[r].at < lane->first_key)
+            lane->first_key = engine->rows[r].at;
+    }
+}
+
+/* Queries of the last block, for the rows that are read alone: gathered,
+ * multiplied, put back. engine->out and ->z serve as scratch. */
+static void project_last_queries(struct engine *engine, int layer)
+{
+    const struct layer_weights *w = &engine->weights->layer[layer];
+    size_t C = (size_t)engine->weights->config.d_model, n = 0;
+    for (size_t r = 0; r < engine->n_rows; r++) {
+        const struct row *row = &engine->rows[r];
+        if (!rows_is_wanted(engine, &engine->lanes[row->lane], layer, row->at))
+            continue;
+        memcpy(engine->out + n * C, engine->h + r * C, C * sizeof(float));
+        n++;
+    }
+    if (n == 0) return;
+    kernels_matmul(engine->z, C, engine->out, C, w->w_qkv, 3 * C, n, C, C, 1,
+                   0);
+    kernels_add_bias(engine->z, C, w->b_qkv, n, C);
+    n = 0;
+    for (size_t r = 0; r < engine->n_rows; r++) {
+        const struct row *row = &engine->rows[r];
+        if (!rows_is_wanted(engine, &engine->lanes[row->lane], layer, row->at))
+            continue;
+        memcpy(engine->qkv + r * 3 * C, engine->z + n * C, C * sizeof(float));
+        n++;
+    }
+}
+
+static void project_qkv(struct engine *engine, int layer)
+{
+    const struct weights *w = engine->weights;
+    const struct layer_weights *lw = &w->layer[layer];
+    size_t C = (size_t)w->config.d_model, n = engine->n_rows;
+    if (n == 0) return;
+    kernels_layernorm(engine->h, engine->x, lw->ln1_gain, lw->ln1_bias, n, C,
+                      w->config.ln_eps);
+    if (layer < w->config.n_layer - 1) {
+        kernels_matmul(engine->qkv, 3 * C, engine->h, C, lw->w_qkv, 3 * C, n,
+                       3 * C, C, 1, 0);
+        kernels_add_bias(engine->qkv, 3 * C, lw->b_qkv, n, 3 * C);
+        return;
+    }
+    kernels_matmul(engine->qkv + C, 3 * C, engine->h, C, lw->w_qkv + C, 3 * C,
+                   n, 2 * C, C, 1, 0);
+    kernels_add_bias(engine->qkv + C, 3 * C, lw->b_qkv + C, n, 2 * C);
+    project_last_queries(engine, layer);
+}
+
+/* In the last block, once keys and values are made: only rows that are read
+ * stay. */
+static void drop_unread(struct engine *engine, int layer)
+{
+    size_t C = (size_t)engine->weights->config.d_model, n = 0;
+    for (size_t r = 0; r < engine->n_rows; r++) {
+        struct row row = engine->rows[r];
+        struct lane *lane = &engine->lanes[row.lane];
+        if (!rows_is_wanted(engine, lane, layer, row.at)) {
+            lane->row_of[row.at] = -1;
+            continue;
+        }
+        if (n < r) {
+            memcpy(engine->x + n * C, engine->x + r * C, C * sizeof(float));
+            memcpy(engine->z + n * C, engine->z + r * C, C * sizeof(float));
+            engine->rows[n] = row;
+            lane->row_of[row.at] = (int)n;
+        }
+        n++;
+    }
+    engine->n_rows = n;
+}
+
+static void add_rows(float *x, const float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] += y[i];
+}
+
+static void run_attention_block(struct engine *engine, int layer)
+{
+    const struct layer_weights *w = &engine->weights->layer[layer];
+    size_t C = (size_t)engine->weights->config.d_model;
+    project_qkv(engine, layer);
+    find_first_keys(engine);
+    rows_edit(engine, SITE_Q, layer);
+    rows_edit(engine, SITE_K, layer);
+    rows_edit(engine, SITE_V, layer);
+    attention_run(engine, layer);
+    if (layer == engine->weights->config.n_layer - 1)
+        drop_unread(engine, layer);
+    rows_edit(engine, SITE_Z, layer);
+    if (engine->n_rows > 0) {
+        kernels_matmul(engine->out, C, engine->z, C, w->w_o, C, engine->n_rows,
+                       C, C, 1, 0);
+        kernels_add_bias(engine->out, C, w->b_o, engine->n_rows, C);
+    }
+    rows_edit(engine, SITE_ATTN_OUT, layer);
+    add_rows(engine->x, engine->out, engine->n_rows * C);
+    rows_edit(engine, SITE_RESID_MID, layer);
+}
+
+static void run_mlp_block(struct engine *engine, int layer)
+{
+    const struct model_config *config = &engine->weights->config;
+    const struct layer_weights *w = &engine->weights->layer[layer];
+    size_t C = (size_t)config->d_model, F = (size_t)config->d_mlp;
+    if (engine->n_rows > 0) {
+        kernels_layernorm(engine->h, engine->x, w->ln2_gain, w->ln2_bias,
+                          engine->n_rows, C, config->ln_eps);
+        kernels_matmul(engine->mlp, F, engine->h, C, w->w_in, F, engine->n_rows,
+                       F, C, 1, 0);
+        kernels_add_bias(engine->mlp, F, w->b_in, engine->n_rows, F);
+    }
+    rows_edit(engine, SITE_MLP_PRE, layer);
+    kernels_activation(engine->mlp, engine->mlp, engine->n_rows * F,
+                       config->activation);
+    rows_edit(engine, SITE_MLP_POST, layer);
+    if (engine->n_rows > 0) {
+        kernels_matmul(engine->out, C, engine->mlp, F, w->w_out, C,
+                       engine->n_rows, C, F, 1, 0);
+        kernels_add_bias(engine->out, C, w->b_out, engine->n_rows, C);
+    }
+    rows_edit(engine, SITE_MLP_OUT, layer);
+    add_rows(engine->x, engine->out, engine->n_rows * C);
+    rows_edit(engine, SITE_RESID_POST, layer);
+}
+
+void engine_run(struct engine *engine, struct lane *lanes, size_t n,
+                const struct captured *captures)
+{
+    engine->lanes = lanes;
+    engine->n_lanes = n;
+    engine->captures = captures;
+    engine->n_rows = 0;
+    assert(n <= engine->max_rows);
+    int n_layer = engine->weights->config.n_layer, first = n_layer;
+    for (size_t l = 0; l < n; l++) {
+        struct lane *lane = &lanes[l];
+        const struct prompt *prompt =
+            lane->base ? lane->base->prompt : lane->fill->prompt;
+        lane->n_tokens = prompt->n_tokens;
+        lane->next_edit = 0;
+        lane->row_of = engine->row_of + l * engine->max_tokens;
+        for (int at = 0; at < lane->n_tokens; at++)
+            lane->row_of[at] = -1;
+        if (!lane->base) enter_tokens(engine, lane);
+        int entry = lane->n_edits && lane->base ? lane->edits[0].layer : 0;
+        if (lane->base && lane->n_edits == 0) entry = n_layer;
+        if (entry < first) first = entry;
+    }
+    for (int layer = first; layer < n_layer; layer++) {
+        if (layer == 0) {
+            rows_edit(engine, SITE_EMBED, 0);
+            add_positions(engine);
+        }
+        rows_edit(engine, SITE_RESID_PRE, layer);
+        run_attention_block(engine, layer);
+        run_mlp_block(engine, layer);
+    }
+}
+
+const float *engine_final_row(const struct engine *engine,
+                              const struct lane *lane, int at)
+{
+    int row = lane->row_of[at];
+    size_t C = (size_t)engine->weights->config.d_model;
+    return row < 0 ? NULL : engine->x + (size_t)row * C;
+}

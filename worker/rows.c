@@ -1,0 +1,252 @@
+#include "worker/rows.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+static size_t width_of(const struct engine *engine, enum site site)
+{
+    return (size_t)(site_kind(site) == SITE_MLP
+                        ? engine->weights->config.d_mlp
+                        : engine->weights->config.d_model);
+}
+
+/* Where the values of a site stand for a row of the matrix. */
+static float *row_values(const struct engine *engine, enum site site, int row)
+{
+    size_t C = (size_t)engine->weights->config.d_model;
+    size_t F = (size_t)engine->weights->config.d_mlp;
+    size_t r = (size_t)row;
+    switch (site) {
+    case SITE_Q:
+        return engine->qkv + r * 3 * C;
+    case SITE_K:
+        return engine->qkv + r * 3 * C + C;
+    case SITE_V:
+        return engine->qkv + r * 3 * C + 2 * C;
+    case SITE_Z:
+        return engine->z + r * C;
+    case SITE_ATTN_OUT:
+    case SITE_MLP_OUT:
+        return engine->out + r * C;
+    case SITE_MLP_PRE:
+    case SITE_MLP_POST:
+        return engine->mlp + r * F;
+    default:
+        return engine->x + r * C;
+    }
+}
+
+static void take(const struct engine *engine, const struct lane *lane,
+                 enum site to, enum site from, int layer, int row, int at)
+{
+    memcpy(row_values(engine, to, row),
+           base_run_row(lane->base, from, layer, at),
+           width_of(engine, from) * sizeof(float));
+}
+
+/* The state of a clean row as it stands when a site has just been computed. */
+static void take_base(struct engine *engine, const struct lane *lane,
+                      enum site site, int layer, int row, int at)
+{
+    switch (site) {
+    case SITE_EMBED:
+    case SITE_RESID_PRE:
+    case SITE_RESID_MID:
+    case SITE_RESID_POST:
+        take(engine, lane, site, site, layer, row, at);
+        return;
+    case SITE_Q:
+    case SITE_K:
+    case SITE_V:
+    case SITE_ATTN_SCORES:
+    case SITE_PATTERN:
+        take(engine, lane, SITE_RESID_PRE, SITE_RESID_PRE, layer, row, at);
+        take(engine, lane, SITE_Q, SITE_Q, layer, row, at);
+        take(engine, lane, SITE_K, SITE_K, layer, row, at);
+        take(engine, lane, SITE_V, SITE_V, layer, row, at);
+        return;
+    case SITE_Z:
+    case SITE_ATTN_OUT:
+        take(engine, lane, SITE_RESID_PRE, SITE_RESID_PRE, layer, row, at);
+        take(engine, lane, site, site, layer, row, at);
+        return;
+    case SITE_MLP_PRE:
+    case SITE_MLP_POST:
+    case SITE_MLP_OUT:
+        take(engine, lane, SITE_RESID_MID, SITE_RESID_MID, layer, row, at);
+        take(engine, lane, site, site, layer, row, at);
+        return;
+    case SITE_COUNT:
+        break;
+    }
+    assert(!"a site");
+}
+
+bool rows_is_wanted(const struct engine *engine, const struct lane *lane,
+                    int layer, int at)
+{
+    if (!lane->is_read) return true;
+    if (at > lane->last_read) return false;
+    return layer < engine->weights->config.n_layer - 1 || lane->is_read[at];
+}
+
+int rows_enter(struct engine *engine, struct lane *lane, enum site site,
+               int layer, int at)
+{
+    if (lane->row_of[at] >= 0) return lane->row_of[at];
+    /* up to the keys and values a row is seen by later ones */
+    bool is_seen = site == SITE_EMBED || site == SITE_RESID_PRE ||
+                   site == SITE_K || site == SITE_V;
+    if (lane->is_read && at > lane->last_read) return -1;
+    if (!is_seen && !rows_is_wanted(engine, lane, layer, at)) return -1;
+    assert(engine->n_rows < engine->max_rows);
+    int row = (int)engine->n_rows++;
+    engine->rows[row] = (struct row){(int)(lane - engine->lanes), at};
+    lane->row_of[at] = row;
+    take_base(engine, lane, site, layer, row, at);
+    return row;
+}
+
+const struct edit *rows_next_edit(struct lane *lane, enum site site, int layer)
+{
+    if (lane->next_edit >= lane->n_edits) return NULL;
+    const struct edit *edit = &lane->edits[lane->next_edit];
+    if (edit->layer != layer || edit->site != site) return NULL;
+    lane->next_edit++;
+    return edit;
+}
+
+/* The source of row i of an edit, laid out as the site's row; NULL: a rule. */
+static const float *source_row(const struct engine *engine,
+                               const struct edit *edit, const struct lane *lane,
+                               int i)
+{
+    size_t width = width_of(engine, edit->site);
+    int at = edit->source_rows ? edit->source_rows[i] : edit->rows.at[i];
+    switch (edit->source) {
+    case EDIT_FROM_RUN:
+        return base_run_row(lane->runs[edit->run], edit->site,
+                            edit->source_layer, at);
+    case EDIT_FROM_TABLE:
+        return edit->table +
+               (size_t)(edit->table_rows ? edit->table_rows[i] : 0) * width;
+    case EDIT_FROM_CAPTURE:
+        return engine->captures[edit->capture].values + (size_t)i * width;
+    case EDIT_ZERO:
+    case EDIT_NEG_INF:
+        break;
+    }
+    return NULL;
+}
+
+static void change(float *to, const float *from, const struct edit *edit)
+{
+    float value = edit->source == EDIT_NEG_INF ? -INFINITY : 0;
+    if (from) value = *from;
+    *to = edit->is_add ? *to + edit->scale * value : value;
+}
+
+/* One row: all its heads (one for sites without heads) and columns. */
+static void change_row(float *to, const float *from, const struct edit *edit,
+                       size_t n_heads, size_t head_width)
+{
+    size_t chosen =
+        edit->heads.n < 0 || n_heads == 1 ? n_heads : (size_t)edit->heads.n;
+    size_t columns = edit->columns.n < 0 ? head_width : (size_t)edit->columns.n;
+    for (size_t k = 0; k < chosen; k++) {
+        size_t head =
+            edit->heads.n < 0 || n_heads == 1 ? k : (size_t)edit->heads.at[k];
+        for (size_t c = 0; c < columns; c++) {
+            size_t column =
+                edit->columns.n < 0 ? c : (size_t)edit->columns.at[c];
+            size_t at = head * head_width + column;
+            change(to + at, from ? from + at : NULL, edit);
+        }
+    }
+}
+
+static void edit_lane(struct engine *engine, struct lane *lane,
+                      const struct edit *edit)
+{
+    const struct model_config *config = &engine->weights->config;
+    bool has_heads = site_kind(edit->site) == SITE_HEADS;
+    size_t n_heads = has_heads ? (size_t)config->n_head : 1;
+    size_t width = width_of(engine, edit->site) / n_heads;
+    for (int i = 0; i < edit->rows.n; i++) {
+        int at = edit->rows.at[i];
+        int row = rows_enter(engine, lane, edit->site, edit->layer, at);
+        if (row < 0) continue;
+        change_row(row_values(engine, edit->site, row),
+                   source_row(engine, edit, lane, i), edit, n_heads, width);
+        if ((edit->site == SITE_K || edit->site == SITE_V) &&
+            at < lane->first_key)
+            lane->first_key = at;
+    }
+}
+
+/* Keep a site's rows: of base runs all, of captures those asked for. */
+static void keep(struct engine *engine, struct lane *lane, enum site site,
+                 int layer)
+{
+    size_t bytes = width_of(engine, site) * sizeof(float);
+    for (int i = 0; i < lane->n_captured; i++) {
+        const struct capture *capture = lane->captured[i].capture;
+        if (capture->site != site || capture->layer != layer) continue;
+        for (int k = 0; k < capture->rows.n; k++) {
+            int at = capture->rows.at[k], row = lane->row_of[at];
+            const float *from = row >= 0
+                                    ? row_values(engine, site, row)
+                                    : base_run_row(lane->base, site, layer, at);
+            memcpy((char *)lane->captured[i].values + (size_t)k * bytes, from,
+                   bytes);
+        }
+    }
+    if (!lane->fill) return;
+    for (int at = 0; at < lane->n_tokens; at++) {
+        float *to = base_run_fill_row(lane->fill, site, layer, at);
+        if (!to) return;
+        memcpy(to, row_values(engine, site, lane->row_of[at]), bytes);
+    }
+}
+
+void rows_edit(struct engine *engine, enum site site, int layer)
+{
+    for (size_t l = 0; l < engine->n_lanes; l++) {
+        struct lane *lane = &engine->lanes[l];
+        const struct edit *edit;
+        while ((edit = rows_next_edit(lane, site, layer)) != NULL)
+            edit_lane(engine, lane, edit);
+        if ((lane->fill && site != SITE_EMBED) || lane->n_captured)
+            keep(engine, lane, site, layer);
+    }
+}
+
+void rows_edit_scores(float *row, const struct edit *edit,
+                      const struct lane *lane, const struct captured *captures,
+                      int i, int head, int at)
+{
+    const float *from = NULL;
+    size_t S = (size_t)lane->n_tokens;
+    int source_at = edit->source_rows ? edit->source_rows[i] : at;
+    if (edit->source == EDIT_FROM_RUN)
+        from = base_run_score_row(lane->runs[edit->run], edit->site,
+                                  edit->source_layer, head, source_at);
+    if (edit->source == EDIT_FROM_CAPTURE)
+        from = captures[edit->capture].values +
+               ((size_t)i * (size_t)lane->base->weights->config.n_head +
+                (size_t)head) *
+                   S;
+    if (edit->source == EDIT_FROM_TABLE)
+        from = edit->table +
+               (size_t)(edit->table_rows ? edit->table_rows[i] : 0) *
+                   edit->table_width +
+               (size_t)head * (edit->table_width /
+                               (size_t)lane->base->weights->config.n_head);
+    int n = edit->columns.n < 0 ? at + 1 : edit->columns.n;
+    for (int k = 0; k < n; k++) {
+        int src = edit->columns.n < 0 ? k : edit->columns.at[k];
+        int source = edit->source_columns ? edit->source_columns[k] : src;
+        if (src <= at) change(row + src, from ? from + source : NULL, edit);
+    }
+}
