@@ -25,7 +25,7 @@ struct inputs {
     char *folder; /* of the job file; paths are relative to it; owned */
     char *job;    /* name of the job file inside folder; owned */
     bool is_collecting;
-    struct input *items;
+    struct input **items; /* in order of first use; owned */
     size_t n, capacity;
 };
 
