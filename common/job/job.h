@@ -17,6 +17,7 @@
 #include "common/job/inputs.h"
 #include "common/job/metric.h"
 #include "common/job/site.h"
+#include "common/model/config.h"
 
 /* Axes of a sweep, in the canonical order of the arrays. position and label
  * exclude each other, neuron and dim too; cell stands for all axes where the
@@ -90,6 +91,7 @@ struct value {
     enum mean_per per; /* mean */
     int n;             /* resample: prompts drawn for each pair */
     uint64_t seed;     /* resample */
+    char *vector_file; /* add: input file, .npy; owned */
     float *vector;     /* add: n_vector values; owned */
     int n_vector;      /* C, K or F: one entry of the site's last axis */
     float *scales;     /* add: the values of the axis scale; owned */
@@ -119,7 +121,8 @@ struct sweep {
     enum run base;
     struct value value;
     bool is_identity;
-    struct cell_tuple *tuples; /* AXIS_CELL; owned */
+    char *index_file;          /* the tuples' input file, .csv; NULL; owned */
+    struct cell_tuple *tuples; /* AXIS_CELL, distinct; owned */
     int n_tuples;
     unsigned tuple_columns; /* bit per enum axis that the tuples give */
     enum metric *metrics;   /* this sweep's, else the job's; owned */
@@ -137,7 +140,8 @@ struct sweep {
         int top;
     } store;
     char *canonical; /* one line of JSON: every key with its default filled
-                      * in, in a fixed order; input files by digest. Two
+                      * in, in a fixed order; input files by digest; without
+                      * description and store.top, which change no value. Two
                       * sweeps with the same canonical text compute the same.
                       * Owned. */
 };
@@ -167,8 +171,11 @@ struct job {
     struct sweep *sweeps; /* owned */
     int n_sweeps;
     size_t memory_bytes; /* 0: not given */
-    char *canonical;     /* as sweep.canonical, for everything else that
-                          * affects results; owned */
+    char *canonical;     /* as sweep.canonical, of the top-level keys that
+                          * change what a unit computes: weights, require,
+                          * skip_unchanged. (Pairs have keys of their own;
+                          * the model its digest; min_gap is applied to what
+                          * was computed.) Owned. */
     char *full_text;     /* the whole job with every default, YAML, for
                           * /job in results.h5; owned */
     struct doc doc;      /* the parsed file; owned */
@@ -183,6 +190,13 @@ enum status job_parse(struct job *out, struct inputs *inputs,
                       const char *const *overrides, int n_overrides,
                       struct err *err) WARN_UNUSED;
 void job_free(struct job *job);
+
+/* Whether every layer, head, neuron and dim that the sweeps name, and every
+ * vector they add, fits a model of this shape; the message names the sweep's
+ * line and what the model has. pairs_build calls it. */
+enum status job_check_shape(const struct job *job,
+                            const struct model_config *config,
+                            struct err *err) WARN_UNUSED;
 
 /* Write jobs/README.md's table of keys to out, from the table that parses. */
 void job_describe_keys(struct buf *out);

@@ -1,0 +1,366 @@
+/* canonical.c - a job written out with every default: the texts that resuming
+ * compares, and the YAML that results keep. Numbers are written so that they
+ * read back as the same bits. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/job/job_parts.h"
+
+struct writer {
+    struct buf *out;
+    struct inputs *inputs;
+    bool is_full; /* full_text: files by name, and every key; else canonical:
+                   * files by digest, without what changes no value */
+    struct err *err;
+};
+
+/* A JSON string, which YAML reads too. */
+static void write_text(struct buf *out, const char *text, size_t n)
+{
+    buf_u8(out, '"');
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '"' || c == '\\')
+            buf_printf(out, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            buf_printf(out, "\\u%04x", c);
+        else
+            buf_u8(out, c);
+    }
+    buf_u8(out, '"');
+}
+
+static void write_string(struct buf *out, const char *text)
+{
+    write_text(out, text, strlen(text));
+}
+
+static void write_number(struct buf *out, double number)
+{
+    if (isinf(number))
+        buf_printf(out, "%s.inf", number < 0 ? "-" : "");
+    else
+        buf_printf(out, "%.17g", number);
+}
+
+/* As read, for the parts of a job that are kept as a document. */
+static void write_doc(struct buf *out, const struct doc *doc)
+{
+    switch (doc->kind) {
+    case DOC_NULL:
+        buf_printf(out, "null");
+        break;
+    case DOC_BOOL:
+        buf_printf(out, doc->boolean ? "true" : "false");
+        break;
+    case DOC_INT:
+        buf_printf(out, "%lld", (long long)doc->integer);
+        break;
+    case DOC_FLOAT:
+        write_number(out, doc->number);
+        break;
+    case DOC_STRING:
+        write_text(out, doc->text, doc->text_bytes);
+        break;
+    case DOC_LIST:
+    case DOC_MAP:
+        buf_u8(out, doc->kind == DOC_LIST ? '[' : '{');
+        for (size_t i = 0; i < doc->n; i++) {
+            if (i) buf_printf(out, ", ");
+            if (doc->keys) {
+                write_text(out, doc->keys[i].text, doc->keys[i].text_bytes);
+                buf_printf(out, ": ");
+            }
+            write_doc(out, &doc->items[i]);
+        }
+        buf_u8(out, doc->kind == DOC_LIST ? ']' : '}');
+        break;
+    }
+}
+
+/* An input file: its name, or what is in it. */
+static void write_file(struct writer *w, const char *path)
+{
+    if (w->is_full) {
+        write_string(w->out, path);
+        return;
+    }
+    const struct input *input = inputs_get(w->inputs, path, MOST_PAIRS, w->err);
+    char hex[DIGEST_HEX] = "";
+    if (input) digest_hex(hex, &input->digest);
+    buf_printf(w->out, "\"sha256:%s\"", hex);
+}
+
+static void write_subset(struct buf *out, const char *key,
+                         const struct subset *subset)
+{
+    if (!subset->is_given) return;
+    buf_printf(out, ", \"%s\": [", key);
+    for (int i = 0; i < subset->n; i++)
+        buf_printf(out, "%s%d", i ? ", " : "", subset->values[i]);
+    buf_u8(out, ']');
+}
+
+static void write_places(struct buf *out, const char *key,
+                         const struct places *places)
+{
+    if (!places->is_given) return;
+    buf_printf(out, ", \"%s\": [", key);
+    for (int i = 0; i < places->n; i++) {
+        if (i) buf_printf(out, ", ");
+        if (places->items[i].label)
+            write_string(out, places->items[i].label);
+        else
+            buf_printf(out, "%d", places->items[i].index);
+    }
+    buf_u8(out, ']');
+}
+
+static void write_tuples(struct writer *w, const struct sweep *sweep)
+{
+    if (!sweep->tuples) return;
+    if (sweep->index_file) {
+        buf_printf(w->out, ", \"index\": ");
+        write_file(w, sweep->index_file);
+        return;
+    }
+    bool is_head = sweep->tuple_columns & 1u << AXIS_HEAD;
+    buf_printf(w->out, ", \"%s\": [", is_head ? "heads" : "neurons");
+    for (int i = 0; i < sweep->n_tuples; i++) {
+        const struct cell_tuple *tuple = &sweep->tuples[i];
+        buf_printf(w->out, "%s\"L%d%c%d\"", i ? ", " : "", tuple->layer,
+                   is_head ? 'H' : 'N', is_head ? tuple->head : tuple->neuron);
+    }
+    buf_u8(w->out, ']');
+}
+
+static void write_by(struct buf *out, const struct sweep *sweep)
+{
+    bool is_first = true;
+    buf_printf(out, ", \"by\": [");
+    for (int axis = 0; axis < AXIS_SCALE; axis++) {
+        if (!sweep->by[axis]) continue;
+        buf_printf(out, "%s\"%s\"", is_first ? "" : ", ",
+                   axis_name((enum axis)axis));
+        is_first = false;
+    }
+    buf_u8(out, ']');
+}
+
+static void write_prompts(struct writer *w, const struct value *value)
+{
+    static const char *const withins[] = {"all", "group"};
+    buf_printf(w->out, "\"prompts\": ");
+    if (value->prompts)
+        write_file(w, value->prompts);
+    else
+        buf_printf(w->out, "\"pairs\"");
+    buf_printf(w->out, ", \"run\": \"%s\", \"within\": \"%s\"",
+               run_name(value->run), withins[value->within]);
+}
+
+static void write_value(struct writer *w, const struct value *value)
+{
+    static const char *const pers[] = {"position", "label", "none"};
+    struct buf *out = w->out;
+    switch (value->kind) {
+    case VALUE_CLEAN:
+        buf_printf(out, "\"clean\"");
+        break;
+    case VALUE_CORRUPTED:
+        buf_printf(out, "\"corrupted\"");
+        break;
+    case VALUE_ZERO:
+        buf_printf(out, "\"zero\"");
+        break;
+    case VALUE_NEG_INF:
+        buf_printf(out, "\"-inf\"");
+        break;
+    case VALUE_MEAN:
+        buf_printf(out, "{\"mean\": {");
+        write_prompts(w, value);
+        buf_printf(out, ", \"per\": \"%s\"}}", pers[value->per]);
+        break;
+    case VALUE_RESAMPLE:
+        buf_printf(out, "{\"resample\": {");
+        write_prompts(w, value);
+        buf_printf(out, ", \"n\": %d, \"seed\": %llu}}", value->n,
+                   (unsigned long long)value->seed);
+        break;
+    case VALUE_ADD:
+        buf_printf(out, "{\"add\": ");
+        write_file(w, value->vector_file);
+        for (int i = 0; i < value->n_scales; i++) {
+            buf_printf(out, "%s", i ? ", " : ", \"scale\": [");
+            write_number(out, (double)value->scales[i]);
+        }
+        buf_printf(out, value->n_scales ? "]}" : "}");
+        break;
+    }
+}
+
+static void write_metrics(struct buf *out, const enum metric *metrics, int n)
+{
+    buf_u8(out, '[');
+    for (int i = 0; i < n; i++)
+        buf_printf(out, "%s\"%s\"", i ? ", " : "", metric_name(metrics[i]));
+    buf_u8(out, ']');
+}
+
+static void write_select(struct buf *out, const struct sweep *sweep)
+{
+    const char *comma = "";
+    buf_printf(out, ", \"select\": {");
+    if (sweep->select.first) {
+        buf_printf(out, "\"first\": %d", sweep->select.first);
+        comma = ", ";
+    }
+    if (sweep->select.sample) {
+        buf_printf(out, "\"sample\": %d, \"seed\": %llu", sweep->select.sample,
+                   (unsigned long long)sweep->select.seed);
+        comma = ", ";
+    }
+    for (int i = 0; i < sweep->select.n_groups; i++) {
+        buf_printf(out, "%s", i ? ", " : comma);
+        if (i == 0) buf_printf(out, "\"groups\": [");
+        write_string(out, sweep->select.groups[i]);
+    }
+    buf_printf(out, sweep->select.n_groups ? "]}" : "}");
+}
+
+static void write_store(struct writer *w, const struct sweep *sweep)
+{
+    const bool kept[] = {sweep->store.mean, sweep->store.sem, sweep->store.n};
+    static const char *const names[] = {"mean", "sem", "n"};
+    const char *comma = "";
+    bool is_all = sweep->store.pairs == PAIRS_KEEP_ALL;
+    buf_printf(w->out, ", \"store\": {\"pairs\": \"%s\", \"reduce\": [",
+               is_all ? "all" : "none");
+    for (int i = 0; i < 3; i++) {
+        if (!kept[i]) continue;
+        buf_printf(w->out, "%s\"%s\"", comma, names[i]);
+        comma = ", ";
+    }
+    buf_u8(w->out, ']');
+    if (w->is_full) buf_printf(w->out, ", \"top\": %d", sweep->store.top);
+    buf_u8(w->out, '}');
+}
+
+static void write_sweep(struct writer *w, const struct sweep *sweep)
+{
+    struct buf *out = w->out;
+    buf_printf(out, "{\"name\": ");
+    write_string(out, sweep->name);
+    if (w->is_full && sweep->description) {
+        buf_printf(out, ", \"description\": ");
+        write_string(out, sweep->description);
+    }
+    buf_printf(out, ", \"site\": \"%s\"", site_name(sweep->site));
+    write_by(out, sweep);
+    write_subset(out, "layers", &sweep->layers);
+    write_places(out, "positions", &sweep->positions);
+    write_places(out, "labels", &sweep->labels);
+    write_subset(out, "heads", &sweep->heads);
+    write_places(out, "dest", &sweep->dest);
+    write_places(out, "src", &sweep->src);
+    write_subset(out, "neurons", &sweep->neurons);
+    write_subset(out, "dims", &sweep->dims);
+    write_tuples(w, sweep);
+    if (sweep->by[AXIS_LABEL])
+        buf_printf(out, ", \"label_positions\": \"%s\"",
+                   sweep->labels_joint ? "joint" : "each");
+    buf_printf(out, ", \"base\": \"%s\", \"value\": ", run_name(sweep->base));
+    write_value(w, &sweep->value);
+    buf_printf(out, ", \"identity\": %s, \"metrics\": ",
+               sweep->is_identity ? "true" : "false");
+    write_metrics(out, sweep->metrics, sweep->n_metrics);
+    write_select(out, sweep);
+    write_store(w, sweep);
+    buf_u8(out, '}');
+}
+
+static void write_require(struct buf *out, const struct job *job)
+{
+    const char *comma = "";
+    buf_u8(out, '{');
+    if (job->require.clean != REQUIRE_NOTHING) {
+        bool is_top1 = job->require.clean == REQUIRE_TOP1;
+        buf_printf(out, "\"clean\": \"%s\"", is_top1 ? "top1" : "attribute");
+        comma = ", ";
+    }
+    if (job->require.has_margin) {
+        buf_printf(out, "%s\"margin\": ", comma);
+        write_number(out, job->require.margin);
+    }
+    buf_u8(out, '}');
+}
+
+static void write_full(struct writer *w, const struct job *job)
+{
+    struct buf *out = w->out;
+    buf_printf(out, "title: ");
+    write_string(out, job->title);
+    buf_printf(out, "\nmodel: ");
+    write_string(out, job->model);
+    buf_printf(out, "\nweights: raw\nprepend_bos: %s\n",
+               job->prepend_bos ? "true" : "false");
+    buf_printf(out, "require: ");
+    write_require(out, job);
+    buf_printf(out, "\nboth_ways: %s\n", job->both_ways ? "true" : "false");
+    if (job->align != ALIGN_NONE)
+        buf_printf(out, "align: %s\n",
+                   job->align == ALIGN_START ? "start" : "end");
+    buf_printf(out, "min_gap: ");
+    write_number(out, job->min_gap);
+    buf_printf(out, "\nskip_unchanged: %s\n",
+               job->skip_unchanged ? "true" : "false");
+    if (job->memory_bytes) buf_printf(out, "memory: %zu\n", job->memory_bytes);
+    buf_printf(out, "metrics: ");
+    write_metrics(out, job->metrics, job->n_metrics);
+    buf_printf(out, "\n%s: ", job->is_prompts_only ? "prompts" : "pairs");
+    if (job->pairs_file) write_string(out, job->pairs_file);
+    for (size_t i = 0; job->pairs && i < job->pairs->n; i++) {
+        buf_printf(out, "\n- ");
+        write_doc(out, &job->pairs->items[i]);
+    }
+    buf_printf(out, "\nsweeps:\n");
+    for (int i = 0; i < job->n_sweeps; i++) {
+        buf_printf(out, "- ");
+        write_sweep(w, &job->sweeps[i]);
+        buf_u8(out, '\n');
+    }
+}
+
+/* Move what was written to *text. */
+static enum status take(struct buf *out, char **text, struct err *err)
+{
+    if (!err->status && !buf_check(out, "the text of the job", err))
+        *text = buf_take_text(out);
+    if (!err->status && !*text)
+        (void)err_set(err, STATUS_MEMORY, "no memory for the text of the job");
+    return err->status;
+}
+
+enum status job_write_texts(struct job *job, struct inputs *inputs,
+                            struct err *err)
+{
+    struct buf out = {0};
+    struct writer w = {.out = &out, .inputs = inputs, .err = err};
+    for (int i = 0; i < job->n_sweeps; i++) {
+        write_sweep(&w, &job->sweeps[i]);
+        if (take(&out, &job->sweeps[i].canonical, err)) goto out;
+    }
+    buf_printf(&out, "{\"weights\": \"raw\", \"require\": ");
+    write_require(&out, job);
+    buf_printf(&out, ", \"skip_unchanged\": %s}",
+               job->skip_unchanged ? "true" : "false");
+    if (take(&out, &job->canonical, err)) goto out;
+    w.is_full = true;
+    write_full(&w, job);
+    (void)take(&out, &job->full_text, err);
+out:
+    buf_free(&out);
+    return err->status;
+}

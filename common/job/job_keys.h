@@ -1,0 +1,240 @@
+/* job_keys.h - every key of a job, declared once.
+ *
+ * A table a scope (the top level, a pair, a sweep ..). From it come what is
+ * accepted, what is suggested for an unknown key, the defaults that are
+ * applied and the tables of jobs/README.md.
+ *
+ * Columns: the code, the name, what it holds, the default (YAML text, parsed
+ * where the key is absent; NULL: none), what is so when it is absent without
+ * such a default (NULL: the key is mandatory), and its meaning. A key that
+ * holds KEY_LATER is refused as not supported yet. */
+#ifndef PATCHSWEEP_COMMON_JOB_JOB_KEYS_H
+#define PATCHSWEEP_COMMON_JOB_JOB_KEYS_H
+
+#include "common/base/buf.h"
+#include "common/job/reading.h"
+
+#define KEY_LATER NULL
+
+/* clang-format off */
+#define JOB_KEYS(X) \
+X(JOB_TITLE, "title", "text", NULL, "the name of the job file", \
+  "heads the report and the files") \
+X(JOB_MODEL, "model", "folder", NULL, NULL, \
+  "holds config.json, model.safetensors (or its shards), vocab.json and merges.txt; `--model` overrides it") \
+X(JOB_MODELS, "models", KEY_LATER, NULL, "", "several models") \
+X(JOB_WEIGHTS, "weights", "`raw`", "raw", NULL, \
+  "raw: the weights as they are in the file") \
+X(JOB_PREPEND_BOS, "prepend_bos", "true or false", "true", NULL, \
+  "put the model's BOS token before every text, as TransformerLens does; token ids (`clean_tokens`) are run as they stand") \
+X(JOB_PAIRS, "pairs", "list, or FILE.jsonl", NULL, "`prompts` is given", \
+  "the pairs; in a file one object a line") \
+X(JOB_PROMPTS, "prompts", "list, or FILE.jsonl", NULL, "`pairs` is given", \
+  "clean prompts alone, instead of `pairs`") \
+X(JOB_REQUIRE, "require", "map", NULL, "every pair is run", \
+  "what the clean run must do; a pair that fails keeps its baseline, is marked excluded, not run, never averaged") \
+X(JOB_BOTH_WAYS, "both_ways", "true or false", "false", NULL, \
+  "every pair also with its roles swapped: clean and corrupted, answer and wrong, the labels of both runs") \
+X(JOB_ALIGN, "align", "`start` or `end`", NULL, "positions of runs of unequal length do not correspond", \
+  "how the positions of a clean and a corrupted run of unequal length correspond; a pair may override it") \
+X(JOB_MIN_GAP, "min_gap", "number", "1e-3", NULL, \
+  "a pair whose clean and corrupted metric differ by less has no recovered value and is marked degenerate") \
+X(JOB_METRICS, "metrics", "list of metrics", "[logit_diff]", NULL, \
+  "what is measured; a sweep may have its own") \
+X(JOB_SWEEPS, "sweeps", "list of sweeps", NULL, NULL, "what is edited") \
+X(JOB_SKIP_UNCHANGED, "skip_unchanged", "true or false", "true", NULL, \
+  "do not run a cell which by its tokens alone leaves what is read as it is; false runs every cell") \
+X(JOB_ACTIVATIONS, "activations", KEY_LATER, NULL, "", "exported activations") \
+X(JOB_ANALYSES, "analyses", KEY_LATER, NULL, "", "analyses without edits") \
+X(JOB_MEMORY, "memory", "size", NULL, "decided when it runs", \
+  "of a node, e.g. `16GB` (10^9 bytes) or `16GiB` (2^30; also `16G`, as in Slurm); `--memory` overrides it") \
+X(JOB_STORE, "store", "map", "{}", NULL, \
+  "what of a sweep is kept; a sweep may have its own")
+
+#define PAIR_KEYS(X) \
+X(PAIR_ID, "id", "text", NULL, "its number, from 0", "names the pair; no two alike") \
+X(PAIR_GROUP, "group", "text", "\"\"", NULL, \
+  "pairs that are averaged and compared together") \
+X(PAIR_CLUSTER, "cluster", "text", NULL, "its own", \
+  "pairs that are not independent of each other") \
+X(PAIR_CLEAN, "clean", "text", NULL, "`clean_tokens` is given", \
+  "the clean prompt; the text `<|endoftext|>` in it is the special token") \
+X(PAIR_CORRUPTED, "corrupted", "text", NULL, "the pair has no corrupted run", \
+  "the corrupted prompt") \
+X(PAIR_CLEAN_TOKENS, "clean_tokens", "list of token ids", NULL, "`clean` is given", \
+  "the clean prompt as it is run: no BOS is added") \
+X(PAIR_CORRUPTED_TOKENS, "corrupted_tokens", "list of token ids", NULL, "`corrupted`, or none", \
+  "the corrupted prompt as it is run") \
+X(PAIR_ANSWER, "answer", "text, list of texts, or `predicted`", NULL, "no metric may need it", \
+  "each text is exactly one token, encoded as it stands (mind the space before a word). Of a list: logit = mean of the logits, prob = sum, logprob = log of that sum. predicted: the arg max of the clean run. The clean run's answer scores every run") \
+X(PAIR_WRONG, "wrong", "text or list of texts", NULL, "no metric may need it", \
+  "the wrong answer, as `answer`") \
+X(PAIR_ANSWER_TOKENS, "answer_tokens", "token id or list of them", NULL, "`answer`, or none", \
+  "the answer as ids") \
+X(PAIR_WRONG_TOKENS, "wrong_tokens", "token id or list of them", NULL, "`wrong`, or none", \
+  "the wrong answer as ids") \
+X(PAIR_ANSWER_SEQUENCE, "answer_sequence", "text or list of token ids", NULL, "none", \
+  "an answer of several tokens, run after both prompts and scored token by token; `end`, negative positions and lengths still count the prompt alone") \
+X(PAIR_READ, "read", "`end`, `all`, label, position, or a list of them", "end", NULL, \
+  "the positions whose logits the metrics read (averaged over them)") \
+X(PAIR_POSITIONS, "positions", "map of labels", NULL, "`end` is the only label", \
+  "LABEL: position, list of positions, or {clean: .., corrupted: ..}. Positions count the tokens as run (BOS is 0), negative ones from the end of the prompt") \
+X(PAIR_SUBJECT, "subject", "text, map, or [first, last]", NULL, "no subject labels", \
+  "the tokens that overlap the text in each run (or the range of positions, inclusive) give the labels subject_first, subject_middle, subject_last, subject_next, further and last, as in ROME. Where the corrupted text lacks it, the positions that correspond to the clean ones") \
+X(PAIR_ALIGN, "align", "`start` or `end`", NULL, "the job's", \
+  "how positions of the two runs correspond where their lengths differ") \
+X(PAIR_ATTRIBUTE, "attribute", "text", NULL, "no `require: {clean: attribute}`", \
+  "what the clean run must predict: its arg max, decoded and stripped of spaces")
+
+#define SUBJECT_KEYS(X) \
+X(SUBJECT_TEXT, "text", "text", NULL, NULL, "the subject") \
+X(SUBJECT_OCCURRENCE, "occurrence", "whole number", "1", NULL, \
+  "which occurrence in the prompt, from 1")
+
+#define RUN_KEYS(X) \
+X(RUN_CLEAN, "clean", "position or list", NULL, "the label is absent there", "in the clean run") \
+X(RUN_CORRUPTED, "corrupted", "position or list", NULL, "the label is absent there", "in the corrupted run")
+
+#define SWEEP_KEYS(X) \
+X(SWEEP_NAME, "name", "letters, digits, `_ - .`", NULL, "its site", \
+  "its group in results.h5; no two alike") \
+X(SWEEP_DESCRIPTION, "description", "text", NULL, "none", "kept with the results") \
+X(SWEEP_SITE, "site", "site", NULL, NULL, "the activation that is edited") \
+X(SWEEP_BY, "by", "list of axes", NULL, "mandatory, but for a list of cells", \
+  "layer, position or label, head, dest, src, neuron or dim. An axis named here gets one cell per value; one that is not named is edited all at once") \
+X(SWEEP_LAYERS, "layers", "list of numbers and ranges `0-3`", NULL, "all", \
+  "the layers of the axis, or those edited together") \
+X(SWEEP_POSITIONS, "positions", "list of positions, ranges and labels", NULL, "all", \
+  "likewise; negative ones count from the end of the prompt") \
+X(SWEEP_LABELS, "labels", "list of labels", NULL, "all that the pairs have", \
+  "with `by: [label]` the axis, else edited together") \
+X(SWEEP_HEADS, "heads", "list of numbers and ranges, or of `L9H9`", NULL, "all", \
+  "likewise; `[L9H9, L10H0]` is a list of cells: the axis is `cell`") \
+X(SWEEP_NEURONS, "neurons", "list of numbers and ranges, or of `L8N2744`", NULL, "all", \
+  "likewise, of mlp_pre and mlp_post") \
+X(SWEEP_DIMS, "dims", "list of numbers and ranges", NULL, "all", \
+  "entries of the site's vector") \
+X(SWEEP_DEST, "dest", "list of positions, ranges and labels", NULL, "all", \
+  "query positions of attn_scores and pattern") \
+X(SWEEP_SRC, "src", "list of positions, ranges and labels", NULL, "all", \
+  "key positions of attn_scores and pattern") \
+X(SWEEP_INDEX, "index", "FILE.csv", NULL, "none", \
+  "a list of cells, one a line; the first line names the columns, among layer, position, label, head, dest, src, neuron, dim") \
+X(SWEEP_LABEL_POSITIONS, "label_positions", "`joint` or `each`", "joint", NULL, \
+  "with `by: [label]`: a label that holds several positions is edited in one cell, or in one cell each") \
+X(SWEEP_BASE, "base", "`clean` or `corrupted`", NULL, "corrupted; clean with `prompts`", \
+  "the run that is edited") \
+X(SWEEP_VALUE, "value", "`clean`, `corrupted`, `zero`, `-inf`, or a map", NULL, "clean into corrupted, corrupted into clean", \
+  "what is put there. zero on pattern does not renormalise; -inf (attn_scores alone) knocks attention out and the softmax renormalises, a row with no key left becomes zeros") \
+X(SWEEP_IDENTITY, "identity", "true or false", "false", NULL, \
+  "allow a value that is the base itself") \
+X(SWEEP_WINDOW, "window", KEY_LATER, NULL, "", "windows of layers") \
+X(SWEEP_HOLD, "hold", KEY_LATER, NULL, "", "severed paths") \
+X(SWEEP_MASK, "mask", KEY_LATER, NULL, "", "group masks") \
+X(SWEEP_GROUPS, "groups", KEY_LATER, NULL, "", "groups of components") \
+X(SWEEP_NOISE, "noise", KEY_LATER, NULL, "", "noised runs") \
+X(SWEEP_EDITS, "edits", KEY_LATER, NULL, "", "edits by hand") \
+X(SWEEP_RECORD, "record", KEY_LATER, NULL, "", "activations of edited cells") \
+X(SWEEP_PATH, "path", KEY_LATER, NULL, "", "path patching") \
+X(SWEEP_METRICS, "metrics", "list of metrics", NULL, "the job's", "what this sweep measures") \
+X(SWEEP_SELECT, "select", "map", NULL, "all pairs", "the pairs it runs on") \
+X(SWEEP_STORE, "store", "map", NULL, "the job's", "what is kept")
+
+#define VALUE_KEYS(X) \
+X(VALUE_MEAN, "mean", "map", NULL, "", "the mean over a reference set, taken in double in a fixed order; the pair itself included") \
+X(VALUE_RESAMPLE, "resample", "map", NULL, "", "the same place in other prompts, kept apart along `sample`") \
+X(VALUE_ADD, "add", "FILE.npy", NULL, "", "add a vector (float32 or float64, one dimension: d_model, d_head or d_mlp of the site)") \
+X(VALUE_SCALE, "scale", "number or list", NULL, "1", "with `add`: times this; gives the axis `scale`")
+
+#define MEAN_KEYS(X) \
+X(MEAN_PROMPTS, "prompts", "`pairs`, or FILE.jsonl", "pairs", NULL, "the reference set") \
+X(MEAN_RUN, "run", "`clean` or `corrupted`", "clean", NULL, "which run of its pairs") \
+X(MEAN_WITHIN, "within", "`all` or `group`", "all", NULL, "over all of it, or over the pair's own group") \
+X(MEAN_PER, "per", "`position`, `label` or `none`", "position", NULL, "one mean a position, a label, or one for all positions")
+
+#define RESAMPLE_KEYS(X) \
+X(RESAMPLE_PROMPTS, "prompts", "`pairs`, or FILE.jsonl", "pairs", NULL, "the reference set") \
+X(RESAMPLE_RUN, "run", "`clean` or `corrupted`", "clean", NULL, "which run of its pairs") \
+X(RESAMPLE_WITHIN, "within", "`all` or `group`", "group", NULL, "drawn from all of it, or from the pair's own group") \
+X(RESAMPLE_N, "n", "whole number", "10", NULL, "prompts drawn for each pair") \
+X(RESAMPLE_SEED, "seed", "whole number", "0", NULL, "of the draw")
+
+#define METRIC_KEYS(X) \
+X(METRIC_NAME, "name", "metric", NULL, NULL, "the metric") \
+X(METRIC_AT, "at", "`all` or `answer`", "all", NULL, \
+  "of loss: the mean over the predicted positions, or the answer's (also written `loss_answer`)")
+
+#define REQUIRE_KEYS(X) \
+X(REQUIRE_CLEAN, "clean", "`top1` or `attribute`", NULL, "nothing", \
+  "top1: the answer is the clean run's arg max; attribute: that arg max, decoded and stripped, is the pair's `attribute`") \
+X(REQUIRE_MARGIN, "margin", "number", NULL, "no least margin", "least logit_diff of the clean run")
+
+#define SELECT_KEYS(X) \
+X(SELECT_FIRST, "first", "whole number", NULL, "all", "the first so many pairs") \
+X(SELECT_SAMPLE, "sample", "whole number", NULL, "all", "so many pairs drawn without repetition") \
+X(SELECT_SEED, "seed", "whole number", "0", NULL, "of the draw") \
+X(SELECT_GROUPS, "groups", "list of groups", NULL, "all", "the pairs of these groups; first and sample count among them")
+
+#define STORE_KEYS(X) \
+X(STORE_PAIRS, "pairs", "`all` or `none`", "all", NULL, "every pair's values, or reductions alone") \
+X(STORE_REDUCE, "reduce", "list among `mean`, `sem`, `n`", "[mean, sem, n]", NULL, "the reductions over pairs") \
+X(STORE_TOP, "top", "whole number", "1000", NULL, "strongest cells listed where pairs is none")
+
+/* scope, its table, its heading in jobs/README.md */
+#define SCOPE_LIST(X) \
+X(SCOPE_JOB, JOB_KEYS, "Top level") \
+X(SCOPE_PAIR, PAIR_KEYS, "A pair") \
+X(SCOPE_SUBJECT, SUBJECT_KEYS, "`subject` of a pair, as a map") \
+X(SCOPE_RUN, RUN_KEYS, "A label of `positions`, as a map") \
+X(SCOPE_SWEEP, SWEEP_KEYS, "A sweep") \
+X(SCOPE_VALUE, VALUE_KEYS, "`value` of a sweep, as a map") \
+X(SCOPE_MEAN, MEAN_KEYS, "`value: {mean: ..}`") \
+X(SCOPE_RESAMPLE, RESAMPLE_KEYS, "`value: {resample: ..}`") \
+X(SCOPE_METRIC, METRIC_KEYS, "A metric, as a map") \
+X(SCOPE_REQUIRE, REQUIRE_KEYS, "`require`") \
+X(SCOPE_SELECT, SELECT_KEYS, "`select` of a sweep") \
+X(SCOPE_STORE, STORE_KEYS, "`store`")
+/* clang-format on */
+
+enum scope {
+#define SCOPE_ENUM(code, table, heading) code,
+    SCOPE_LIST(SCOPE_ENUM)
+#undef SCOPE_ENUM
+        SCOPE_COUNT
+};
+
+/* KEY_JOB_TITLE = 0 and so on, counted anew in each scope. */
+#define KEY_ENUM(code, name, holds, fallback, absent, meaning) KEY_##code,
+enum job_key { JOB_KEYS(KEY_ENUM) KEY_JOB_COUNT };
+enum pair_key { PAIR_KEYS(KEY_ENUM) KEY_PAIR_COUNT };
+enum subject_key { SUBJECT_KEYS(KEY_ENUM) KEY_SUBJECT_COUNT };
+enum run_key { RUN_KEYS(KEY_ENUM) KEY_RUN_COUNT };
+enum sweep_key { SWEEP_KEYS(KEY_ENUM) KEY_SWEEP_COUNT };
+enum value_key { VALUE_KEYS(KEY_ENUM) KEY_VALUE_COUNT };
+enum mean_key { MEAN_KEYS(KEY_ENUM) KEY_MEAN_COUNT };
+enum resample_key { RESAMPLE_KEYS(KEY_ENUM) KEY_RESAMPLE_COUNT };
+enum metric_key { METRIC_KEYS(KEY_ENUM) KEY_METRIC_COUNT };
+enum require_key { REQUIRE_KEYS(KEY_ENUM) KEY_REQUIRE_COUNT };
+enum select_key { SELECT_KEYS(KEY_ENUM) KEY_SELECT_COUNT };
+enum store_key { STORE_KEYS(KEY_ENUM) KEY_STORE_COUNT };
+#undef KEY_ENUM
+
+enum { KEYS_MOST = 40 };
+
+/* The values of a map by key. at[k] is NULL where key k is absent and has no
+ * default. Release with keys_free, after which at[] must not be used. */
+struct keys {
+    const struct doc *at[KEYS_MOST];
+    struct doc fallback[KEYS_MOST];
+};
+
+/* Read map's keys by the table of scope: refuses what is not a map, unknown
+ * keys (naming the nearest known one), keys not built yet, and mandatory keys
+ * that are absent. doc may be NULL for a map without keys. */
+enum status keys_read(struct keys *out, const struct reading *r,
+                      enum scope scope, const struct doc *doc);
+void keys_free(struct keys *keys);
+
+const char *key_name(enum scope scope, int key);
+
+#endif

@@ -1,0 +1,46 @@
+/* job_parts.h - the pieces of the job parser, for job*.c and canonical.c. */
+#ifndef PATCHSWEEP_COMMON_JOB_JOB_PARTS_H
+#define PATCHSWEEP_COMMON_JOB_JOB_PARTS_H
+
+#include "common/job/job.h"
+#include "common/job/reading.h"
+
+/* Bytes an input file may have at most. */
+enum {
+    MOST_JOB = 1 << 24,
+    MOST_PAIRS = 1 << 28,
+    MOST_INDEX_FILE = 1 << 28,
+    MOST_VECTOR = 1 << 27
+};
+
+/* Apply "KEY=VALUE" texts to a parsed job. Nodes they replace or add have
+ * line -(i + 1) for text i. */
+enum status job_override(struct doc *doc, const char *const *overrides,
+                         int n_overrides, struct err *err);
+
+/* A list of metrics; *out is owned by the caller. */
+enum status metrics_read(const struct reading *r, const struct doc *doc,
+                         const char *key, enum metric **out, int *n);
+
+/* `store` into sweep->store. */
+enum status store_read(const struct reading *r, const struct doc *doc,
+                       struct sweep *sweep);
+
+/* `value` into sweep->value, its files collected; site and base are set, the
+ * subsets and axes too. NULL: the default. */
+enum status value_read(const struct reading *r, const struct doc *doc,
+                       struct inputs *inputs, bool has_corrupted,
+                       struct sweep *sweep);
+
+/* One sweep, number i of the job; job's metrics are set. store: the job's
+ * `store`, or NULL. */
+enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
+                       const struct doc *store, struct inputs *inputs,
+                       const struct job *job, struct sweep *out);
+void sweep_free(struct sweep *sweep);
+
+/* Fill the canonical texts of the job and its sweeps, and full_text. */
+enum status job_write_texts(struct job *job, struct inputs *inputs,
+                            struct err *err);
+
+#endif

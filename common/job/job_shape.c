@@ -1,0 +1,85 @@
+/* job_shape.c - the numbers of a job against the shape of a model. */
+#include <limits.h>
+#include <stdio.h>
+
+#include "common/job/job_parts.h"
+
+struct shape {
+    const struct reading *r;
+    const struct model_config *config;
+};
+
+static enum status check_index(const struct shape *shape, const char *key,
+                               const char *what, int index, int n)
+{
+    if (index < n) return STATUS_OK;
+    return reading_fail(shape->r, NULL, key,
+                        "found %s %d, expected 0 to %d: the model has %d", what,
+                        index, n - 1, n);
+}
+
+static enum status check_subset(const struct shape *shape, const char *key,
+                                const char *what, const struct subset *subset,
+                                int n)
+{
+    if (subset->n == 0) return STATUS_OK;
+    return check_index(shape, key, what, subset->values[subset->n - 1], n);
+}
+
+/* Entries of the site's last axis: C, K or F. */
+static int width_of(const struct model_config *config, enum site site)
+{
+    switch (site_kind(site)) {
+    case SITE_HEADS:
+        return config->d_head;
+    case SITE_MLP:
+        return config->d_mlp;
+    default:
+        return config->d_model;
+    }
+}
+
+static enum status check_tuples(const struct shape *shape,
+                                const struct sweep *sweep)
+{
+    const struct model_config *config = shape->config;
+    int dims = width_of(config, sweep->site);
+    for (int i = 0; i < sweep->n_tuples; i++) {
+        const struct cell_tuple *tuple = &sweep->tuples[i];
+        char key[48];
+        snprintf(key, sizeof key, "cell %d", i);
+        if (check_index(shape, key, "layer", tuple->layer, config->n_layer) ||
+            check_index(shape, key, "head", tuple->head, config->n_head) ||
+            check_index(shape, key, "neuron", tuple->neuron, config->d_mlp) ||
+            check_index(shape, key, "dim", tuple->dim, dims))
+            break;
+    }
+    return shape->r->err->status;
+}
+
+enum status job_check_shape(const struct job *job,
+                            const struct model_config *config, struct err *err)
+{
+    for (int i = 0; i < job->n_sweeps && !err->status; i++) {
+        const struct sweep *sweep = &job->sweeps[i];
+        struct reading r = {.file = job->path, .line = sweep->line, .err = err};
+        struct shape shape = {&r, config};
+        int width = width_of(config, sweep->site);
+        snprintf(r.where, sizeof r.where, "sweep '%s'", sweep->name);
+        (void)check_subset(&shape, "layers", "layer", &sweep->layers,
+                           config->n_layer);
+        (void)check_subset(&shape, "heads", "head", &sweep->heads,
+                           config->n_head);
+        (void)check_subset(&shape, "neurons", "neuron", &sweep->neurons,
+                           config->d_mlp);
+        (void)check_subset(&shape, "dims", "dim", &sweep->dims, width);
+        (void)check_tuples(&shape, sweep);
+        if (sweep->value.kind == VALUE_ADD && sweep->value.n_vector != width)
+            (void)reading_fail(&r, NULL, "add",
+                               "%s holds %d values, expected %d, as %s has in "
+                               "this model",
+                               sweep->value.vector_file, sweep->value.n_vector,
+                               width, site_name(sweep->site));
+    }
+    return err->status;
+}
