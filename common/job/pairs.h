@@ -19,8 +19,9 @@ struct positions {
     int *at; /* ascending, distinct, 0 <= at < n_tokens; owned */
 };
 
-/* A label holds the same number of positions in both runs, or is absent
- * (n = 0) in a run. */
+/* A label may be absent (n = 0) in a run. Where a sweep copies from the other
+ * run at a label, both runs hold the same number of positions (checked for
+ * the pairs it selects); else the numbers may differ. */
 struct label {
     char *name; /* owned */
     struct positions run[RUN_COUNT];
@@ -33,12 +34,14 @@ struct prompt {
 };
 
 struct pair {
-    char *id, *group, *cluster;     /* owned; group "" and cluster = id unless
-                                     * given */
+    char *id, *group, *cluster; /* owned; group "" and cluster = id unless
+                                 * given */
+    int line; /* where it stands in the pairs file or the job; for messages */
     int group_index, cluster_index; /* into pairs.groups; of clusters */
     struct prompt run[RUN_COUNT];
     enum align align;      /* how positions of the two runs correspond */
-    bool is_swapped;       /* made by both_ways from the pair before it */
+    bool is_swapped;       /* made by both_ways from the pair before it; its
+                            * id ends in "-swapped" */
     int first_difference;  /* least position where the runs' tokens differ,
                             * the shorter length where one is a prefix; -1
                             * without a corrupted run or where all are equal */
@@ -89,6 +92,12 @@ enum status pairs_build_reference(struct pairs *out, const struct job *job,
                                   const struct tokenizer *tokenizer,
                                   struct err *err) WARN_UNUSED;
 void pairs_free(struct pairs *pairs);
+
+/* The pairs a sweep runs on, by its `select`: is_selected[i] is set for all n
+ * pairs. Depends on the groups, the seed and the number of pairs alone. */
+enum status pairs_select(bool *is_selected, const struct pairs *pairs,
+                         const struct sweep *sweep,
+                         struct err *err) WARN_UNUSED;
 
 /* The label of a pair, or NULL. */
 const struct label *pair_label(const struct pair *pair, const char *name);
