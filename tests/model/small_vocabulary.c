@@ -10,14 +10,29 @@ const char *const small_merges[SMALL_MERGES][2] = {
 
 static const int again = 7; /* the merge that makes "aba" once more */
 
+static bool is_itself(int byte)
+{
+    return (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte != 0xad);
+}
+
+void small_token_write(struct buf *vocab, const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int byte = (unsigned char)bytes[i], character = 0x100;
+        for (int before = 0; before < byte; before++)
+            character += !is_itself(before);
+        buf_printf(vocab, "\\u%04x",
+                   (unsigned int)(is_itself(byte) ? byte : character));
+    }
+}
+
 void small_vocabulary_write(struct buf *vocab)
 {
-    int next = 0x100;
     for (int byte = 0; byte < 256; byte++) {
-        bool is_itself =
-            (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte != 0xad);
-        buf_printf(vocab, "%s\"\\u%04x\": %d", byte ? ", " : "{",
-                   (unsigned int)(is_itself ? byte : next++), 255 - byte);
+        const char text[] = {(char)byte};
+        buf_printf(vocab, byte ? ", \"" : "{\"");
+        small_token_write(vocab, text, 1);
+        buf_printf(vocab, "\": %d", 255 - byte);
     }
     int id = 256;
     for (int i = 0; i < SMALL_MERGES; i++)

@@ -17,6 +17,8 @@ extern const char *const small_merges[SMALL_MERGES][2];
 /* Ids: byte b is 255 - b (so that ids and bytes differ), then the merged
  * tokens from 256, <|endoftext|> last. Appended to vocab. */
 void small_vocabulary_write(struct buf *vocab);
+/* The bytes of a token as vocab.json may write them, without the quotes. */
+void small_token_write(struct buf *vocab, const char *bytes, size_t n);
 void small_merges_write(struct buf *merges);
 
 #endif

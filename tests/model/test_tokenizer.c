@@ -217,13 +217,55 @@ static void tokens_print_as_text_that_tells_their_bytes(void **state)
     struct buf out = {0};
     tokenizer_print(tokenizer, &out, 50257);
     assert_int_equal(out.n, 0);
-    struct tokenizer *small = open_small();
-    tokenizer_print(small, &out, 268); /* U+0080, whole */
-    assert_int_equal(out.n, 8);
-    assert_memory_equal(out.data, "\\xc2\\x80", 8);
-    tokenizer_close(small);
     buf_free(&out);
     free(ids.at);
+}
+
+static void only_well_formed_utf8_prints_as_itself(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *printed; /* between < and > */
+    } rows[] = {
+        {"\xc2\xa0\xdf\xbf", NULL}, /* first and last of each length */
+        {"\xe0\xa0\x80\xef\xbf\xbf", NULL},
+        {"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", NULL},
+        {"\xed\x9f\xbf\xee\x80\x80", NULL}, /* around the surrogates */
+        {"\xc1\xbf", "\\xc1\\xbf"},         /* overlong */
+        {"\xe0\x9f\xbf", "\\xe0\\x9f\\xbf"},
+        {"\xf0\x8f\xbf\xbf", "\\xf0\\x8f\\xbf\\xbf"},
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80"}, /* surrogates */
+        {"\xed\xbf\xbf", "\\xed\\xbf\\xbf"},
+        {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* too high */
+        {"\xf5\x80\x80\x80", "\\xf5\\x80\\x80\\x80"},
+        {"\x80\xbf", "\\x80\\xbf"}, /* continuation alone, and missing */
+        {"\xc3(", "\\xc3("},
+        {"\xe2\x82(", "\\xe2\\x82("},
+        {"\xf0\x9f\x98(", "\\xf0\\x9f\\x98("},
+        {"\xf0\x9f(", "\\xf0\\x9f("},
+        {"\xc2\x9f\x1f", "\\xc2\\x9f\\x1f"}, /* control characters */
+    };
+    static const char special[] = "<|endoftext|>\": 269}\n";
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf vocab = {0}, merges = {0}, out = {0};
+        small_vocabulary_write(&vocab);
+        small_merges_write(&merges);
+        vocab.n -= sizeof special - 1;
+        buf_printf(&vocab, "<");
+        small_token_write(&vocab, rows[i].bytes, strlen(rows[i].bytes));
+        buf_printf(&vocab, ">\": 269}");
+        struct tokenizer *tokenizer = open_texts(&vocab, &merges);
+        tokenizer_print(tokenizer, &out, 269);
+        char expected[40];
+        snprintf(expected, sizeof expected, "<%s>",
+                 rows[i].printed ? rows[i].printed : rows[i].bytes);
+        char *printed = buf_take_text(&out);
+        assert_string_equal(printed, expected);
+        free(printed);
+        tokenizer_close(tokenizer);
+        buf_free(&vocab);
+        buf_free(&merges);
+    }
 }
 
 /* encoder.py: find the pair of the lowest rank, merge it everywhere, again.
@@ -304,6 +346,7 @@ int main(void)
         cmocka_unit_test(the_special_text_is_special_only_where_allowed),
         cmocka_unit_test(an_id_that_is_no_token_is_refused),
         cmocka_unit_test(tokens_print_as_text_that_tells_their_bytes),
+        cmocka_unit_test(only_well_formed_utf8_prints_as_itself),
         cmocka_unit_test(merging_by_heap_is_the_plain_rule),
         cmocka_unit_test(every_pair_of_bytes_comes_back),
     };

@@ -127,11 +127,11 @@ static void every_flipped_bit_is_refused_or_read(void **state)
     struct files files;
     write_small(&files);
     size_t n_merges = flip(&files, &files.merges, 1);
-    size_t n_vocab = flip(&files, &files.vocab, 5);
+    size_t n_vocab = flip(&files, &files.vocab, 11);
     print_message("refused: %zu of %zu bits of merges.txt, %zu of %zu of "
                   "vocab.json\n",
                   n_merges, 8 * files.merges.n, n_vocab,
-                  (8 * files.vocab.n + 4) / 5);
+                  (8 * files.vocab.n + 10) / 11);
     assert_true(n_merges > 0 && n_vocab > 0);
     free_files(&files);
 }
