@@ -90,11 +90,12 @@ enum status metrics_read(const struct reading *r, const struct doc *doc,
     return r->err->status;
 }
 
-enum status store_read(const struct reading *r, const struct doc *doc,
+enum status store_read(const struct reading *outer, const struct doc *doc,
                        struct sweep *sweep)
 {
     static const char *const pairs[] = {"all", "none"};
     static const char *const reductions[] = {"mean", "sem", "n"};
+    const struct reading inside = reading_inside(outer, "store"), *r = &inside;
     struct keys keys;
     int kept = 0;
     if (keys_read(&keys, r, SCOPE_STORE, doc)) return r->err->status;
@@ -148,10 +149,12 @@ static enum status read_memory(const struct reading *r, const struct doc *doc,
     return STATUS_OK;
 }
 
-static enum status read_require(const struct reading *r, const struct doc *doc,
-                                struct job *out)
+static enum status read_require(const struct reading *outer,
+                                const struct doc *doc, struct job *out)
 {
     static const char *const cleans[] = {"top1", "attribute"};
+    const struct reading inside = reading_inside(outer, "require"),
+                         *r = &inside;
     struct keys keys;
     if (!doc || keys_read(&keys, r, SCOPE_REQUIRE, doc)) return r->err->status;
     const struct doc *clean = keys.at[KEY_REQUIRE_CLEAN];
@@ -204,7 +207,7 @@ static enum status read_sweeps(const struct reading *r, const struct doc *doc,
     enum { MOST_SWEEPS = 10000 };
     if (r->err->status) return r->err->status;
     if (doc->kind != DOC_LIST || doc->n == 0 || doc->n > MOST_SWEEPS)
-        return reading_expect(r, doc, "sweeps", "a list of sweeps");
+        return reading_expect(r, doc, "sweeps", "a list of at least one sweep");
     out->sweeps = mem_calloc(doc->n, sizeof *out->sweeps, "sweeps", r->err);
     if (!out->sweeps) return r->err->status;
     for (size_t i = 0; i < doc->n; i++) {

@@ -92,7 +92,7 @@ enum status keys_read(struct keys *out, const struct reading *r,
         const struct key *row = &scopes[scope].rows[key];
         if (!row->holds)
             return reading_fail(r, &doc->keys[i], row->name,
-                                "%s: not supported yet", row->meaning);
+                                "not supported yet (%s)", row->meaning);
         out->at[key] = &doc->items[i];
     }
     for (int i = 0; i < scopes[scope].n; i++) {
@@ -124,7 +124,7 @@ void job_describe_keys(struct buf *out)
         for (int i = 0; i < scopes[scope].n; i++) {
             const struct key *row = &scopes[scope].rows[i];
             if (!row->holds) {
-                buf_printf(out, "| `%s` | | | %s: not supported yet |\n",
+                buf_printf(out, "| `%s` | | | %s; not supported yet |\n",
                            row->name, row->meaning);
                 continue;
             }

@@ -246,9 +246,10 @@ static enum status check_places(const struct reading *r,
                         "label_positions", "it needs `by: [label]`");
 }
 
-static enum status read_select(const struct reading *r, const struct doc *doc,
-                               struct sweep *out)
+static enum status read_select(const struct reading *outer,
+                               const struct doc *doc, struct sweep *out)
 {
+    const struct reading inside = reading_inside(outer, "select"), *r = &inside;
     struct keys keys;
     if (!doc || keys_read(&keys, r, SCOPE_SELECT, doc)) return r->err->status;
     const struct doc *groups = keys.at[KEY_SELECT_GROUPS];
@@ -258,8 +259,7 @@ static enum status read_select(const struct reading *r, const struct doc *doc,
                         &out->select.sample);
     (void)reading_seed(r, keys.at[KEY_SELECT_SEED], "seed", &out->select.seed);
     if (out->select.first && out->select.sample)
-        (void)reading_fail(r, doc, "select",
-                           "first and sample exclude each other");
+        (void)reading_fail(r, doc, NULL, "first and sample exclude each other");
     if (groups && !r->err->status) {
         size_t n = reading_n_items(groups);
         if (n == 0)
@@ -341,8 +341,9 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
         sites[s] = site_name((enum site)s);
     *out = (struct sweep){.line = doc->line};
     inside.line = doc->line;
-    snprintf(inside.where, sizeof inside.where, "sweep %d", i + 1);
+    snprintf(inside.where, sizeof inside.where, "sweep %d", i);
     const struct doc *name = doc_get(doc, "name");
+    if (!name) name = doc_get(doc, "site");
     if (name && name->kind == DOC_STRING)
         snprintf(inside.where, sizeof inside.where, "sweep '%.64s'",
                  name->text);

@@ -39,11 +39,13 @@ static enum status read_run(const struct reading *r, const struct doc *doc,
     return STATUS_OK;
 }
 
-static enum status read_mean(const struct reading *r, const struct doc *doc,
+static enum status read_mean(const struct reading *outer, const struct doc *doc,
                              struct inputs *inputs, bool has_corrupted,
                              struct value *out)
 {
     static const char *const pers[] = {"position", "label", "none"};
+    const struct reading inside = reading_inside(outer, "value: mean");
+    const struct reading *r = &inside;
     struct keys keys;
     int within = 0, per = 0;
     out->kind = VALUE_MEAN;
@@ -59,11 +61,13 @@ static enum status read_mean(const struct reading *r, const struct doc *doc,
     return r->err->status;
 }
 
-static enum status read_resample(const struct reading *r, const struct doc *doc,
-                                 struct inputs *inputs, bool has_corrupted,
-                                 struct value *out)
+static enum status read_resample(const struct reading *outer,
+                                 const struct doc *doc, struct inputs *inputs,
+                                 bool has_corrupted, struct value *out)
 {
     enum { MOST_DRAWS = 10000 };
+    const struct reading inside = reading_inside(outer, "value: resample");
+    const struct reading *r = &inside;
     struct keys keys;
     int within = 0;
     out->kind = VALUE_RESAMPLE;

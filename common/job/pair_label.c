@@ -166,7 +166,8 @@ static enum status read_label(const struct pair_reading *p,
     if (!label) return p->r.err->status;
     if (doc->kind != DOC_MAP)
         return pair_read_positions(p, doc, name, out, RUN_COUNT, label->run);
-    if (keys_read(&keys, &p->r, SCOPE_RUN, doc)) return p->r.err->status;
+    const struct reading inside = reading_inside(&p->r, name);
+    if (keys_read(&keys, &inside, SCOPE_RUN, doc)) return p->r.err->status;
     const struct doc *const runs[] = {keys.at[KEY_RUN_CLEAN],
                                       keys.at[KEY_RUN_CORRUPTED]};
     for (int run = 0; run < RUN_COUNT && !p->r.err->status; run++) {

@@ -42,14 +42,20 @@ enum status pair_encode(const struct pair_reading *p, const struct doc *doc,
         return reading_fail(&p->r, doc, key,
                             "found a text, but the model's folder has no "
                             "vocab.json and merges.txt: give token ids");
-    size_t n = (size_t)*n_ids, capacity = n;
-    if (tokenizer_encode(p->tokenizer, ids, &n, &capacity, doc->text,
+    int *encoded = NULL;
+    size_t n = 0, room = 0, capacity = (size_t)*n_ids;
+    if (tokenizer_encode(p->tokenizer, &encoded, &n, &room, doc->text,
                          doc->text_bytes, true, p->r.err))
-        return reading_context(&p->r, doc, key);
-    if (n > INT_MAX)
-        return reading_fail(&p->r, doc, key, "more tokens than can be counted");
-    *n_ids = (int)n;
-    return STATUS_OK;
+        (void)reading_context(&p->r, doc, key);
+    else if (n > INT_MAX / 2)
+        (void)reading_fail(&p->r, doc, key, "more tokens than can be counted");
+    else if (!mem_grow(ids, &capacity, capacity + n, sizeof **ids, key,
+                       p->r.err)) {
+        memcpy(*ids + *n_ids, encoded, n * sizeof *encoded);
+        *n_ids += (int)n;
+    }
+    free(encoded);
+    return p->r.err->status;
 }
 
 /* A list of ids (or one) appended to *ids. */

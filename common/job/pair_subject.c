@@ -103,9 +103,10 @@ static enum status read_text(const struct pair_reading *p,
     char *text = NULL;
     int occurrence = 1;
     if (doc->kind == DOC_MAP) {
-        if (keys_read(&keys, &p->r, SCOPE_SUBJECT, doc))
+        const struct reading inside = reading_inside(&p->r, "subject");
+        if (keys_read(&keys, &inside, SCOPE_SUBJECT, doc))
             return p->r.err->status;
-        (void)reading_whole(&p->r, keys.at[KEY_SUBJECT_OCCURRENCE],
+        (void)reading_whole(&inside, keys.at[KEY_SUBJECT_OCCURRENCE],
                             "occurrence", 1, INT_MAX, &occurrence);
         doc = keys.at[KEY_SUBJECT_TEXT];
     }

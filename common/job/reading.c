@@ -27,6 +27,15 @@ static void print_place(const struct reading *r, const struct doc *doc,
              key ? key : "");
 }
 
+struct reading reading_inside(const struct reading *r, const char *name)
+{
+    struct reading inside = *r;
+    size_t used = strlen(inside.where);
+    snprintf(inside.where + used, sizeof inside.where - used, "%s%s",
+             used ? ": " : "", name);
+    return inside;
+}
+
 enum status reading_fail(const struct reading *r, const struct doc *doc,
                          const char *key, const char *format, ...)
 {

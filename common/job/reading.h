@@ -18,11 +18,14 @@
 struct reading {
     const char *file;
     int line;                     /* of nodes that know none (JSON) */
-    char where[96];               /* "sweep 'heads'"; empty at the top */
+    char where[160];              /* "sweep 'heads'"; empty at the top */
     const char *const *overrides; /* a node of line -(i + 1) is from the i-th
                                    * --set; NULL where unknown */
     struct err *err;
 };
+
+/* r with ": name" after its WHERE, for what stands inside the map `name`. */
+struct reading reading_inside(const struct reading *r, const char *name);
 
 /* Record "FILE: line N: WHERE: KEY: sentence". key may be NULL. */
 enum status reading_fail(const struct reading *r, const struct doc *doc,

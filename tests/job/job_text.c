@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/buf.h"
+#include "common/base/file.h"
 #include "common/base/mem.h"
 
 const struct model_config small_config = {.n_layer = 2,
@@ -71,4 +73,47 @@ enum status job_text_parse_with(struct job *out, struct inputs *inputs,
              "%s",
              more);
     return job_text_parse(out, inputs, text, err);
+}
+
+const struct model_config gpt2_config = {.n_layer = 12,
+                                         .n_head = 12,
+                                         .d_model = 768,
+                                         .d_head = 64,
+                                         .d_mlp = 3072,
+                                         .n_ctx = 1024,
+                                         .n_vocab = 50257,
+                                         .bos = 50256,
+                                         .ln_eps = 1e-5f,
+                                         .scale_attn = true,
+                                         .is_tied = true};
+
+struct tokenizer *job_text_tokenizer(void)
+{
+    struct err err = {0};
+    struct buf vocab = {0}, merges = {0};
+    check(
+        !file_read(&vocab, TEST_SOURCE_DIR "/models/demo/vocab.json", 0, &err));
+    check(!file_read(&merges, TEST_SOURCE_DIR "/models/demo/merges.txt", 0,
+                     &err));
+    struct tokenizer *tokenizer =
+        tokenizer_open("vocab.json", (const char *)vocab.data, vocab.n,
+                       "merges.txt", (const char *)merges.data, merges.n, &err);
+    check(tokenizer != NULL);
+    buf_free(&vocab);
+    buf_free(&merges);
+    return tokenizer;
+}
+
+enum status job_text_pairs(struct pairs *out, const struct tokenizer *tokenizer,
+                           const char *text, struct err *err)
+{
+    struct inputs inputs;
+    struct job job;
+    *out = (struct pairs){0};
+    if (!job_text_parse(&job, &inputs, text, err)) {
+        (void)!pairs_build(out, &job, &inputs, &gpt2_config, tokenizer, err);
+        job_free(&job);
+    }
+    inputs_free(&inputs);
+    return err->status;
 }

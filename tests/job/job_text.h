@@ -1,6 +1,4 @@
-/* job_text.h - jobs and pairs for tests, from texts instead of files.
- *
- * A folder of its own under the build tree holds what a test writes. */
+/* job_text.h - jobs and pairs for tests, from texts instead of files. */
 #ifndef PATCHSWEEP_TESTS_JOB_JOB_TEXT_H
 #define PATCHSWEEP_TESTS_JOB_JOB_TEXT_H
 
@@ -26,5 +24,16 @@ enum status job_text_parse(struct job *out, struct inputs *inputs,
 /* model, pairs with ids and metrics, then `more` (lines of the top level). */
 enum status job_text_parse_with(struct job *out, struct inputs *inputs,
                                 const char *more, struct err *err);
+
+/* GPT-2's tokenizer, from models/demo; tokenizer_close. */
+struct tokenizer *job_text_tokenizer(void);
+
+/* GPT-2's vocabulary and positions; 12 layers and heads. */
+extern const struct model_config gpt2_config;
+
+/* pairs_build of a job with this text and the real tokenizer; everything else
+ * is released. */
+enum status job_text_pairs(struct pairs *out, const struct tokenizer *tokenizer,
+                           const char *text, struct err *err);
 
 #endif
