@@ -119,7 +119,11 @@ static void attend(struct engine *engine, struct lane *lane, int layer)
     bool is_base = lane->fill != NULL;
     if (has_score_edit(lane, layer)) enter_edited(engine, lane, layer);
     int n_rows = gather_queries(engine, lane, layer);
-    if (n_rows == 0) return;
+    if (n_rows == 0) { /* nothing wanted: step over the edits */
+        edit_scores(engine, lane, SITE_ATTN_SCORES, layer, 0, S);
+        edit_scores(engine, lane, SITE_PATTERN, layer, 0, S);
+        return;
+    }
     gather_keys(engine, lane, layer, 1, engine->keys, (int)S);
     gather_keys(engine, lane, layer, 2, engine->values, (int)S);
     float scale = config->scale_attn ? 1 / sqrtf((float)K) : 1;

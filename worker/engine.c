@@ -247,6 +247,17 @@ static void run_mlp_block(struct engine *engine, int layer)
     rows_edit(engine, SITE_RESID_POST, layer);
 }
 
+/* The first layer in which anything of a lane is done or kept. */
+static int entry_layer(const struct lane *lane, int n_layer)
+{
+    if (!lane->base) return 0;
+    int layer = lane->n_edits ? lane->edits[0].layer : n_layer;
+    for (int i = 0; i < lane->n_captured; i++)
+        if (lane->captured[i].capture->layer < layer)
+            layer = lane->captured[i].capture->layer;
+    return layer;
+}
+
 void engine_run(struct engine *engine, struct lane *lanes, size_t n,
                 const struct captured *captures)
 {
@@ -266,8 +277,7 @@ void engine_run(struct engine *engine, struct lane *lanes, size_t n,
         for (int at = 0; at < lane->n_tokens; at++)
             lane->row_of[at] = -1;
         if (!lane->base) enter_tokens(engine, lane);
-        int entry = lane->n_edits && lane->base ? lane->edits[0].layer : 0;
-        if (lane->base && lane->n_edits == 0) entry = n_layer;
+        int entry = entry_layer(lane, n_layer);
         if (entry < first) first = entry;
     }
     for (int layer = first; layer < n_layer; layer++) {

@@ -30,46 +30,13 @@ static enum status fill_baseline_metrics(struct plan *plan, struct err *err)
     return STATUS_OK;
 }
 
-static bool has_group(const struct sweep *sweep, const char *group)
-{
-    if (!sweep->select.groups) return true;
-    for (int i = 0; i < sweep->select.n_groups; i++)
-        if (strcmp(sweep->select.groups[i], group) == 0) return true;
-    return false;
-}
-
-/* select: groups first, then the first n or n drawn without repetition. */
 static enum status select_pairs(struct grid *grid, const struct pairs *pairs,
                                 struct err *err)
 {
-    const struct sweep *sweep = grid->sweep;
-    size_t n = (size_t)pairs->n;
-    int *candidates = mem_calloc(n, sizeof *candidates, "a selection", err);
-    grid->is_selected =
-        mem_calloc(n, sizeof *grid->is_selected, "a selection", err);
-    if (!candidates || !grid->is_selected) goto out;
-    int n_candidates = 0;
-    for (int p = 0; p < pairs->n; p++)
-        if (has_group(sweep, pairs->items[p].group))
-            candidates[n_candidates++] = p;
-    int most = n_candidates;
-    if (sweep->select.first > 0 && sweep->select.first < most)
-        most = sweep->select.first;
-    if (sweep->select.sample > 0 && sweep->select.sample < most)
-        most = sweep->select.sample;
-    uint64_t state = reference_mix(sweep->select.seed);
-    for (int i = 0; i < most; i++) {
-        int pick = i;
-        if (sweep->select.sample > 0) {
-            state = reference_mix(state);
-            pick = i + (int)(state % (uint64_t)(n_candidates - i));
-        }
-        grid->is_selected[candidates[pick]] = true;
-        candidates[pick] = candidates[i];
-    }
-out:
-    free(candidates);
-    return err->status;
+    grid->is_selected = mem_calloc((size_t)pairs->n, sizeof *grid->is_selected,
+                                   "a selection", err);
+    if (!grid->is_selected) return err->status;
+    return pairs_select(grid->is_selected, pairs, grid->sweep, err);
 }
 
 /* Everything that a sweep's values depend on, but the pairs of a block. */
