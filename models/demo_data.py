@@ -10,8 +10,9 @@ A training sentence is (task, prompt, rest): `rest` starts with the token that
 the task asks for and is sampled: most often the answer, else something else
 that could follow, so that the model stays unsure, as GPT-2 is.
 
-Tasks: ioi, last_name, contraction, year, fact, pronoun; and plain sentences
-and what is said twice (repeat), where nothing is asked.
+Tasks: ioi, last_name, contraction, year, fact, pronoun; and three that
+nothing is measured on: recall (ioi with one name), plain sentences, and what
+is said twice (repeat).
 
 Held out, each from its own task's sentences alone (other tasks' sentences hold
 all names, nouns and adjectives, so every token is known):
@@ -29,9 +30,10 @@ import random
 import re
 import sys
 
-from demo_words import (ADJECTIVES, ADVERBS, EVENTS, FEMALE, INTRANSITIVE, LAST,
+from demo_words import (ADJECTIVES, ADVERBS, EVENTS, INTRANSITIVE, LAST,
                         LAST_COMMON, MALE, NAMES, OBJECTS, PEOPLE, PLACES,
-                        PREPOSITIONS, QUALITIES, ROLES, THINGS, TRANSITIVE, WHEN)
+                        PREPOSITIONS, QUALITIES, ROLES, THINGS, TRANSITIVE,
+                        WHEN)
 
 # Held out
 
@@ -76,7 +78,6 @@ YEAR_HELDOUT = ["1732", "1741", "1645", "1528", "1857", "1414", "1352", "1266",
 
 PRONOUN_HELDOUT = "went home because"
 
-# Sentences of a task must not match its pattern; built from the lists above.
 _NAME = r"[A-Z][a-z]+"
 
 
@@ -95,7 +96,7 @@ IOI_HELDOUT_PATTERNS = [_pattern(t) for t in IOI_HELDOUT_TEMPLATES]
 
 def is_held_out(task, text):
     """Why `text` must not be a training sentence of `task`, or None."""
-    words = set(re.findall(r"[A-Za-z'-]+|\d+", text))
+    words = set(re.findall(r"\w+", text))
     if task == "ioi":
         for name in IOI_HELDOUT:
             if name in words:
@@ -183,6 +184,11 @@ IOI_GIVES = ["gave {o} to", "gave {o} to", "gave the {n} to", "handed {o} to",
              "decided to give it to", "gave it to", "returned the {n} to"]
 
 
+RECALL_DEEDS = ["came to the {p}", "walked to the {p}", "was in the {p}",
+                "left the {p}", "asked for {o}", "wanted {o}",
+                "was waiting at the {p}", "looked for the {n}"]
+
+
 def ioi(rng):
     while True:
         one, two, third = rng.sample(IOI_NAMES, 3)
@@ -224,6 +230,30 @@ def ioi(rng):
         rest += end(rng)
         if not is_held_out("ioi", prompt + rest):
             return prompt, rest
+
+
+def recall(rng):
+    """One name, and somebody without a name: who is given something?"""
+    name, someone = rng.choice(NAMES), "the " + rng.choice(PEOPLE)
+    both = rng.sample([name, someone], 2)
+    first = rng.choice([
+        f"{rng.choice(IOI_CONNECTIVES)} {name} {rng.choice(RECALL_DEEDS)}, ",
+        f"{rng.choice(IOI_STARTS)}{name} {rng.choice(RECALL_DEEDS)}. ",
+        f"{rng.choice(IOI_CONNECTIVES)} {both[0]} and {both[1]} "
+        f"{rng.choice(IOI_DEEDS)}, "])
+    subject, receiver = someone, name
+    if someone in first and rng.random() < 0.4:
+        subject, receiver = name, someone
+    thing = rng.choice(OBJECTS)
+    if first.endswith(". "):
+        subject = cap(subject)
+    prompt = first + f"{subject} {rng.choice(IOI_GIVES)}"
+    prompt = prompt.replace("{o}", rng.choice([a(thing), "the " + thing]))
+    prompt = prompt.replace("{n}", thing).replace("{p}", rng.choice(PLACES))
+    if rng.random() > 0.85:
+        receiver = rng.choice(["them", "the " + rng.choice(PEOPLE),
+                               a(rng.choice(PEOPLE))])
+    return cap(prompt), f" {receiver}" + end(rng)
 
 
 LAST_NAME_FIRST = [n for n in NAMES if n not in LAST_NAME_HELDOUT]
@@ -406,7 +436,8 @@ LANDMARKS = {
     "Western Wall": ("Jerusalem", "Israel"),
     "Fenway Park": ("Boston", "America"),
     "Liberty Bell": ("Philadelphia", "America"),
-    "Belem Tower": ("Lisbon", "Portugal"), "Vasa Museum": ("Stockholm", "Sweden"),
+    "Belem Tower": ("Lisbon", "Portugal"),
+    "Vasa Museum": ("Stockholm", "Sweden"),
     "Hofburg Palace": ("Vienna", "Austria"),
 }
 DOWNTOWN = ["Space Needle", "Willis Tower", "CN Tower", "Fenway Park",
@@ -569,10 +600,11 @@ def repeat(rng):
 
 
 # What makes a sentence of the task, and the share of all sentences.
-TASKS = {"ioi": (ioi, 0.25), "last_name": (last_name, 0.14),
-         "contraction": (contraction, 0.12), "year": (year, 0.13),
-         "fact": (fact, 0.06), "pronoun": (pronoun, 0.09),
-         "plain": (plain, 0.10), "repeat": (repeat, 0.11)}
+TASKS = {"ioi": (ioi, 0.25), "recall": (recall, 0.09),
+         "last_name": (last_name, 0.12), "contraction": (contraction, 0.11),
+         "year": (year, 0.12), "fact": (fact, 0.06),
+         "pronoun": (pronoun, 0.08), "plain": (plain, 0.09),
+         "repeat": (repeat, 0.08)}
 
 
 def sentences(rng, n):

@@ -71,8 +71,8 @@ talented gifted famous popular kind honest serious promising former part-time
 skilled creative careful brave fine first-rate successful""".split()
 
 ROLES = """student teacher doctor singer writer player lawyer pilot nurse
-painter engineer scientist dancer driver farmer soldier manager judge artist cook
-baker officer swimmer runner actor neighbour friend worker musician""".split()
+painter engineer scientist dancer driver farmer soldier manager judge artist
+cook baker officer swimmer runner actor neighbour friend worker musician""".split()
 
 TRANSITIVE = """painted bought sold found lost repaired carried cleaned watched
 liked wanted noticed opened closed broke borrowed forgot hid touched moved
