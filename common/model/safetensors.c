@@ -149,12 +149,51 @@ static enum status parse_offsets(struct safetensors_tensor *tensor,
     return STATUS_OK;
 }
 
+static int compare_places(const void *left, const void *right)
+{
+    const struct safetensors_tensor *a = left, *b = right;
+    if (a->file != b->file) return a->file < b->file ? -1 : 1;
+    if (a->begin != b->begin) return a->begin < b->begin ? -1 : 1;
+    return (a->end > b->end) - (a->end < b->end);
+}
+
+/* Tensors first .. n-1, all of one file, follow one another from data_at to
+ * the end of the data. */
+static enum status check_cover(struct safetensors *safetensors, size_t first,
+                               uint64_t data_at, uint64_t data_bytes,
+                               struct err *err)
+{
+    uint64_t at = data_at;
+    size_t n = safetensors->n_tensors;
+    if (n == first)
+        return err_set(err, STATUS_INPUT, "the file has no tensors");
+    qsort(safetensors->tensors + first, n - first, sizeof *safetensors->tensors,
+          compare_places);
+    for (size_t i = first; i < n; i++) {
+        const struct safetensors_tensor *tensor = &safetensors->tensors[i];
+        if (tensor->begin != at)
+            return err_set(err, STATUS_INPUT,
+                           "tensor %.80s begins at byte %" PRIu64
+                           " of the file, but the data before it end at "
+                           "%" PRIu64,
+                           tensor->name, tensor->begin, at);
+        at = tensor->end;
+    }
+    if (at != data_at + data_bytes)
+        return err_set(err, STATUS_INPUT,
+                       "the tensors end at byte %" PRIu64
+                       ", the data at byte %" PRIu64,
+                       at, data_at + data_bytes);
+    return STATUS_OK;
+}
+
 enum status safetensors_parse_header(struct safetensors *out, size_t file,
                                      const char *text, size_t n,
                                      uint64_t data_at, uint64_t data_bytes,
                                      struct err *err)
 {
     struct doc doc;
+    size_t first = out->n_tensors;
     if (doc_parse_json(&doc, "header", text, n, err)) return err->status;
     if (doc.kind != DOC_MAP)
         (void)err_set(err, STATUS_INPUT, "header: found %s, expected a map",
@@ -176,7 +215,8 @@ enum status safetensors_parse_header(struct safetensors *out, size_t file,
             (void)err_context(err, "tensor %.80s", name);
     }
     doc_free(&doc);
-    return err->status;
+    if (err->status) return err->status;
+    return check_cover(out, first, data_at, data_bytes, err);
 }
 
 static enum status read_exact(const struct safetensors_file *file, void *out,
@@ -218,7 +258,7 @@ static enum status open_file(struct safetensors_file *file, const char *folder,
 }
 
 static enum status read_header(struct safetensors *out, size_t index,
-                               uint64_t *data_at, struct err *err)
+                               struct err *err)
 {
     const struct safetensors_file *file = &out->files[index];
     unsigned char prefix[8];
@@ -236,64 +276,22 @@ static enum status read_header(struct safetensors *out, size_t index,
                        n, file->bytes, SAFETENSORS_MOST_HEADER);
     char *text = mem_calloc((size_t)n, 1, "a safetensors header", err);
     if (!text) return err->status;
-    *data_at = sizeof prefix + n;
+    uint64_t data_at = sizeof prefix + n;
     if (read_exact(file, text, (size_t)n, sizeof prefix, err) ||
-        safetensors_parse_header(out, index, text, (size_t)n, *data_at,
-                                 file->bytes - *data_at, err))
+        safetensors_parse_header(out, index, text, (size_t)n, data_at,
+                                 file->bytes - data_at, err))
         goto out;
 out:
     free(text);
     return err->status;
 }
 
-static int compare_places(const void *left, const void *right)
-{
-    const struct safetensors_tensor *a = left, *b = right;
-    if (a->file != b->file) return a->file < b->file ? -1 : 1;
-    if (a->begin != b->begin) return a->begin < b->begin ? -1 : 1;
-    return (a->end > b->end) - (a->end < b->end);
-}
-
-/* Tensors first .. n-1, all of one file, follow one another from data_at to
- * the file's end. */
-static enum status check_cover(struct safetensors *safetensors, size_t first,
-                               uint64_t data_at, uint64_t bytes,
-                               struct err *err)
-{
-    uint64_t at = data_at;
-    size_t n = safetensors->n_tensors;
-    if (n == first)
-        return err_set(err, STATUS_INPUT, "the file has no tensors");
-    qsort(safetensors->tensors + first, n - first, sizeof *safetensors->tensors,
-          compare_places);
-    for (size_t i = first; i < n; i++) {
-        const struct safetensors_tensor *tensor = &safetensors->tensors[i];
-        if (tensor->begin != at)
-            return err_set(err, STATUS_INPUT,
-                           "tensor %.80s begins at byte %" PRIu64
-                           " of the file, but the data before it end at "
-                           "%" PRIu64,
-                           tensor->name, tensor->begin, at);
-        at = tensor->end;
-    }
-    if (at != bytes)
-        return err_set(err, STATUS_INPUT,
-                       "the tensors end at byte %" PRIu64
-                       ", the file at byte %" PRIu64,
-                       at, bytes);
-    return STATUS_OK;
-}
-
 static enum status open_shard(struct safetensors *out, size_t index,
                               const char *folder, struct err *err)
 {
     struct safetensors_file *file = &out->files[index];
-    size_t first = out->n_tensors;
-    uint64_t data_at = 0;
     if (open_file(file, folder, err)) return err->status;
-    if (read_header(out, index, &data_at, err) ||
-        check_cover(out, first, data_at, file->bytes, err))
-        (void)err_context(err, "%s", file->name);
+    if (read_header(out, index, err)) (void)err_context(err, "%s", file->name);
     return err->status;
 }
 
@@ -375,7 +373,7 @@ static enum status compare_map(const struct safetensors *safetensors,
         const char *file = safetensors->files[tensor->file].name;
         struct index_entry key = {tensor->name, NULL};
         const struct index_entry *entry =
-            n ? bsearch(&key, entries, n, sizeof key, compare_entries) : NULL;
+            bsearch(&key, entries, n, sizeof key, compare_entries);
         if (!entry || strcmp(entry->shard, file) != 0)
             return err_set(
                 err, STATUS_INPUT,
@@ -406,9 +404,12 @@ static enum status open_sharded(struct safetensors *out, const char *folder,
         doc_parse_json(&doc, "index", (const char *)text.data, text.n, err))
         goto out;
     const struct doc *map = doc_get(&doc, "weight_map");
-    if (!map || map->kind != DOC_MAP) {
-        (void)err_set(err, STATUS_INPUT, "weight_map is %s, expected a map",
-                      map ? doc_kind_name(map->kind) : "missing");
+    if (!map || map->kind != DOC_MAP || map->n == 0) {
+        (void)err_set(err, STATUS_INPUT,
+                      "weight_map is %s, expected a map of tensors",
+                      !map                   ? "missing"
+                      : map->kind == DOC_MAP ? "empty"
+                                             : doc_kind_name(map->kind));
         goto out;
     }
     entries = mem_calloc(map->n, sizeof *entries, "the index", err);

@@ -99,8 +99,9 @@ bool safetensors_dtype_is_weight(enum dtype dtype);
 void safetensors_print_shape(char *text, size_t size, const uint64_t *dims,
                              size_t n_dims);
 
-/* For safetensors_open and fuzzing: the tensors of one header (n bytes of
- * JSON) whose data have data_bytes bytes after data_at, appended to out. */
+/* The inner part of safetensors_open: the tensors of one header (n bytes of
+ * JSON), whose data are data_bytes bytes from data_at of the file on, are
+ * checked and appended to out in order of offset. */
 enum status safetensors_parse_header(struct safetensors *out, size_t file,
                                      const char *text, size_t n,
                                      uint64_t data_at, uint64_t data_bytes,

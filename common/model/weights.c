@@ -205,7 +205,9 @@ static struct place find_place(const char *name)
     struct place place = {.weight = WEIGHT_COUNT};
     if (strncmp(name, prefix, sizeof prefix - 1) == 0)
         name += sizeof prefix - 1;
-    bool per_layer = skip_layer(&name, &place.layer);
+    size_t layer;
+    bool per_layer = skip_layer(&name, &layer);
+    if (per_layer) place.layer = layer;
     for (int w = 0; w < WEIGHT_COUNT; w++)
         if (table[w].per_layer == per_layer && strcmp(table[w].name, name) == 0)
             place.weight = (enum weight)w;
