@@ -118,7 +118,7 @@ enum status keys_read(struct keys *out, const struct reading *r,
 void job_describe_keys(struct buf *out)
 {
     for (int scope = 0; scope < SCOPE_COUNT; scope++) {
-        buf_printf(out, "%s### %s\n\n| key | holds | default | meaning |\n",
+        buf_printf(out, "%s### %s\n\n| key | holds | when absent | meaning |\n",
                    scope ? "\n" : "", scopes[scope].heading);
         buf_printf(out, "|---|---|---|---|\n");
         for (int i = 0; i < scopes[scope].n; i++) {
