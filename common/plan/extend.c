@@ -154,7 +154,8 @@ enum status plan_extend(struct plan *plan, struct buf *record, struct err *err)
             if (plan->blocks[b].is_dropped || is_covered(plan, sweep, b))
                 continue;
             struct segment *segment = add_segment(plan, sweep, b, err);
-            if (!segment || segment_measure(segment, plan, err))
+            if (!segment || segment_open(segment, plan, err) ||
+                segment_measure(segment, plan, err))
                 return err->status;
         }
     int n = plan->n_segments - first_segment;
@@ -234,7 +235,7 @@ static enum status match_segment(struct plan *plan, struct segment *segment,
                                 .block = segment->block,
                                 .first_unit = segment->first_unit};
         struct digest other;
-        if (segment_measure(&trial, plan, err) ||
+        if (segment_open(&trial, plan, err) ||
             segment_key(&other, &trial, plan, err)) {
             segment_free(&trial);
             return err->status;
@@ -242,7 +243,7 @@ static enum status match_segment(struct plan *plan, struct segment *segment,
         if (memcmp(&other, key, sizeof other) == 0 &&
             !is_covered(plan, sweep, segment->block)) {
             *segment = trial;
-            return STATUS_OK;
+            return segment_measure(segment, plan, err);
         }
         segment_free(&trial);
     }

@@ -191,6 +191,13 @@ static bool has_lane(const struct plan *plan, const struct segment *segment)
     return false;
 }
 
+enum status segment_open(struct segment *segment, const struct plan *plan,
+                         struct err *err)
+{
+    if (segment->sweep == PLAN_BASELINE) return STATUS_OK;
+    return fill_extents(segment, plan, err);
+}
+
 enum status segment_measure(struct segment *segment, const struct plan *plan,
                             struct err *err)
 {
@@ -198,7 +205,6 @@ enum status segment_measure(struct segment *segment, const struct plan *plan,
         segment->flops = plan_block_flops(plan, segment->block);
         return STATUS_OK;
     }
-    if (fill_extents(segment, plan, err)) return err->status;
     if (segment->n_cells == 0) return STATUS_OK;
     if (measure_slabs(segment, plan, err)) return err->status;
     if (segment->flops == 0 && has_lane(plan, segment)) {

@@ -5,8 +5,11 @@
 
 #include "common/plan/plan.h"
 
-/* Extents, slabs and FLOPs of (sweep, block); sweep and block are set.
- * Nothing is cut yet. */
+/* Extents of (sweep, block), which are set: enough for the key. */
+enum status segment_open(struct segment *segment, const struct plan *plan,
+                         struct err *err) WARN_UNUSED;
+
+/* Slabs and FLOPs of an open segment. Nothing is cut yet. */
 enum status segment_measure(struct segment *segment, const struct plan *plan,
                             struct err *err) WARN_UNUSED;
 
