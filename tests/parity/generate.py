@@ -11,8 +11,8 @@ Needs (not for the build or the tests, which read the stored arrays):
   generate.py --check [JOB]  compute again and compare with what is stored
 
 What a fixture is: README.md. Checked on the way, in float64: the logits
-against transformers' GPT2LMHeadModel; every sweep that a get_act_patch_*
-helper computes against that helper."""
+against transformers' GPT2LMHeadModel, the loss against TransformerLens'
+loss_fn; every sweep that a get_act_patch_* helper computes against it."""
 
 import argparse
 import hashlib
@@ -73,6 +73,8 @@ def digests(path, spec):
     files = {path, *(folder / spec["model"]).iterdir()}
     for sweep in spec["sweeps"]:
         value = sweep.get("value")
+        if "index" in sweep:
+            files.add(folder / sweep["index"])
         if isinstance(value, dict):
             name = value.get("add") or value["mean"]["prompts"]
             files |= {folder / name} if name != "pairs" else set()
@@ -81,18 +83,27 @@ def digests(path, spec):
 
 
 def check_against_hf(job):
+    if job.spec.get("weights") == "processed":
+        return  # raw logits move by a constant: checked on raw weights
     for pair in job.pairs:
         for run, tokens in pair.tokens.items():
             with torch.no_grad():
                 logits = job.hf(tokens).logits[0]
             off = (logits - pair.logits[run]).abs().max().item()
-            if off > HF_TOLERANCE:
+            if tokens.shape[1] > 1 and not pair.sequence:
+                loss = job.model.loss_fn(pair.logits[run][None], tokens)
+                off = max(off, abs(loss.item() - reference.metric(
+                    "loss", pair, pair.logits[run], run)))
+            if not off <= HF_TOLERANCE:
                 raise ValueError(f"pair {pair.id}: {off} from transformers")
 
 
 def helper_of(sweep):
-    if (sweep.base, sweep.value) != ("corrupted", "clean") or sweep.subset \
-            or "logit_diff" not in sweep.metrics:
+    """The helper that computes the same as a sweep, or None."""
+    plain = (sweep.base, sweep.value) == ("corrupted", "clean") and \
+        not sweep.subset and "window" not in sweep.spec and all(
+            len(set(p.length.values())) == 1 for p in sweep.pairs)
+    if not plain or "logit_diff" not in sweep.metrics:
         return None
     return HELPERS.get((sweep.site, " ".join(sweep.axes)))
 
@@ -113,9 +124,15 @@ def check_against_helper(sweep, name, values):
 
 def put(group, name, values, **attributes):
     filters = dict(compression="gzip", compression_opts=9, shuffle=True) \
-        if np.size(values) > 300 else {}  # a chunk index costs more than it saves
+        if np.size(values) > 300 else {}  # an index costs more than it saves
     data = group.create_dataset(name, data=values, **filters)
     data.attrs.update(attributes)
+
+
+def most(values):
+    """[pair]: the largest number of each pair; -inf where it has none."""
+    flat = values.reshape(len(values), -1)
+    return flat.max(1, where=~np.isnan(flat), initial=-np.inf)
 
 
 def put_sweep(out, sweep, twin, rms):
@@ -126,7 +143,8 @@ def put_sweep(out, sweep, twin, rms):
     def watch(pair, logits):
         for m in margins:
             margins[m] = min(margins[m],
-                             reference.metric_margin(m, pair, logits))
+                             reference.metric_margin(m, pair, logits,
+                                                     sweep.base))
 
     arrays, arrays32 = sweep.run(watch), twin.run()
     for m, margin in margins.items():
@@ -139,11 +157,10 @@ def put_sweep(out, sweep, twin, rms):
         check_against_helper(sweep, helper, arrays["logit_diff"])
         group.attrs["helper"] = "get_act_patch_" + helper
     for name, values in arrays.items():
-        axes = tuple(range(1, values.ndim))
-        error = np.nanmax(np.abs(arrays32[name] - values), axes)
+        error = most(np.abs(arrays32[name] - values))
         scale = [reference.metric_scale(name, r) for r in rms[sweep.base]]
         put(group, name, values, scale=scale, float32_error=error)
-        span = np.nanmax(values, axes) - np.nanmin(values, axes)
+        span = most(values) + most(-values)
         if not any(scale):
             continue
         used = (error / (1e-5 * np.maximum(span, scale))).max()
@@ -173,9 +190,14 @@ def put_every(out, job):
         for name, values in zip(names, stacked.numpy()):
             if name == "pattern_by_dest":  # back to layer, head, position
                 values = values.swapaxes(1, 2)
+            group = out["sweeps/" + name]
+            of_pairs = group["logit_diff"][()].mean(0)
+            np.testing.assert_allclose(
+                values, (of_pairs - base.item()) / span.item(),
+                atol=HELPER_TOLERANCE, err_msg=f"{helper}: {name}")
             rms = np.sqrt((job.rms("corrupted") ** 2).mean())
-            put(out["sweeps/" + name], "logit_diff_recovered_overall",
-                values, scale=rms / abs(span.item()),
+            put(group, "logit_diff_recovered_overall",
+                values, scale=rms / abs(span.item()), float32_error=0.0,
                 helper="get_act_patch_" + helper)
 
 
@@ -203,7 +225,9 @@ def write_fixture(name, path):
             {p: importlib.metadata.version(p) for p in VERSIONS})
         out.attrs["bound"] = "float32" if name == "worst" else "1e-5"
         out["pairs/id"] = [pair.id for pair in job.pairs]
-        out["pairs/length"] = [pair.length for pair in job.pairs]
+        for run in rms:
+            out[f"pairs/length_{run}"] = [pair.length.get(run, 0)
+                                          for pair in job.pairs]
         for metric in job.metrics:
             values = job.baseline(metric)
             scale = [[reference.metric_scale(metric, r) for r in rms[run]]

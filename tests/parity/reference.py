@@ -4,6 +4,7 @@ Every cell is a whole forward pass of a batch of one with hooks, in the
 model's dtype: nothing is skipped, joined or resumed. Only what the parity
 jobs use is here; a key that is not known is an error."""
 
+import csv
 import itertools
 import json
 from pathlib import Path
@@ -38,12 +39,12 @@ SITES = {  # site: hook inside a block, axes of one prompt's activation
     "mlp_post": ("mlp.hook_post", ("position", "neuron")),
 }
 SWEEP_KEYS = {"name", "description", "site", "by", "base", "value",
-              "metrics", *SUBSETS.values()}
-JOB_KEYS = {"title", "model", "prepend_bos", "pairs", "metrics", "sweeps",
-            "activations"}
+              "metrics", "index", "window", *SUBSETS.values()}
+JOB_KEYS = {"title", "model", "weights", "prepend_bos", "pairs", "metrics",
+            "sweeps", "activations"}
 PAIR_KEYS = {"id", "group", "clean_tokens", "corrupted_tokens",
              "answer_tokens", "wrong_tokens", "answer_sequence", "read",
-             "positions"}
+             "positions", "align"}
 
 
 def check_keys(what, given, known):
@@ -52,9 +53,10 @@ def check_keys(what, given, known):
         raise ValueError(f"{what}: the reference knows no {sorted(unknown)}")
 
 
-def load_model(folder, dtype):
+def load_model(folder, dtype, weights="raw"):
     """The Hugging Face model of a folder and the same as a
-    HookedTransformer, without any processing of the weights."""
+    HookedTransformer; processed: as TransformerLens loads by default."""
+    processed = {"raw": False, "processed": True}[weights]
     hf = GPT2LMHeadModel.from_pretrained(
         folder, dtype=dtype, attn_implementation="eager").eval()
     c = hf.config
@@ -63,26 +65,29 @@ def load_model(folder, dtype):
         d_head=c.n_embd // c.n_head, d_mlp=c.n_inner or 4 * c.n_embd,
         d_vocab=c.vocab_size, n_ctx=c.n_positions,
         eps=c.layer_norm_epsilon, act_fn="gelu_new",
-        normalization_type="LN", dtype=dtype, device="cpu",
+        normalization_type="LNPre" if processed else "LN", dtype=dtype, device="cpu",
         original_architecture="GPT2LMHeadModel", default_prepend_bos=False)
     model = HookedTransformer(config, move_to_device=False)
     state = convert_gpt2_weights(hf, config)
     state["unembed.b_U"] = torch.zeros(c.vocab_size, dtype=dtype)
     model.load_and_process_state_dict(
-        state, fold_ln=False, center_writing_weights=False,
-        center_unembed=False, fold_value_biases=False)
+        state, fold_ln=processed, center_writing_weights=processed,
+        center_unembed=processed, fold_value_biases=processed)
     return hf, model.to(dtype).eval()
 
 
 class Pair:
-    """A pair's two runs: tokens, and through forward() their caches."""
+    """A pair's runs, each with its tokens, length, read positions, logits
+    [S, V] and cache."""
 
     def __init__(self, model, spec):
         check_keys(f"pair {spec.get('id')}", spec, PAIR_KEYS)
         self.spec, self.id = spec, spec["id"]
-        self.group = spec.get("group")
+        self.group, self.align = spec.get("group"), spec.get("align")
         self.sequence = spec.get("answer_sequence", [])
+        self.labels = {"end": -1, **spec.get("positions", {})}
         self.tokens, self.logits, self.cache = {}, {}, {}
+        self.length, self.read = {}, {}  # both without the answer_sequence
         for run in "clean", "corrupted":
             if run + "_tokens" not in spec:
                 continue
@@ -90,25 +95,33 @@ class Pair:
             self.tokens[run] = torch.tensor([tokens + self.sequence])
             logits, cache = model.run_with_cache(self.tokens[run])
             self.logits[run], self.cache[run] = logits[0], cache
-            self.length = len(tokens)  # equal in both runs, checked here
-        lengths = {t.shape[1] for t in self.tokens.values()}
-        if len(lengths) > 1:
-            raise ValueError(f"pair {self.id}: unequal lengths {lengths}")
-        read = spec.get("read", "end")
-        self.read = [self.position(p) for p in
-                     (read if isinstance(read, list) else
-                      range(self.length) if read == "all" else [read])]
+            self.length[run] = len(tokens)
+            read = spec.get("read", "end")
+            read = range(len(tokens)) if read == "all" else read
+            self.read[run] = [self.position(p, run) for p in (
+                [read] if isinstance(read, (int, str)) else read)]
 
-    def position(self, p):
-        """An index as the job gives it; None beyond this prompt."""
-        p = self.spec.get("positions", {}).get(p, p)
-        p = -1 if p == "end" else p
-        p = p + self.length if p < 0 else p
-        return p if 0 <= p < self.length else None
+    def position(self, p, run):
+        """An index or label as the job gives it; None beyond this prompt,
+        or where the pair has no such label."""
+        if isinstance(p, str):
+            p = self.labels.get(p)
+            p = p[run] if isinstance(p, dict) else p
+            if p is None:
+                return None
+        p = p + self.length[run] if p < 0 else p
+        return p if 0 <= p < self.length[run] else None
 
-    def label(self, name):
-        labels = self.spec.get("positions", {})
-        return self.position(name) if name in labels else None
+    def counterpart(self, p, base, run):
+        """The position of run that stands for an index, negative index or
+        label of the base; None where there is none."""
+        if isinstance(p, str):
+            return self.position(p, run)
+        p = self.position(p, base)
+        if p is not None and self.length[base] != self.length[run]:
+            p += {"start": 0, "end": self.length[run] - self.length[base]}[
+                self.align]
+        return p if p is not None and 0 <= p < self.length[run] else None
 
     def answers(self, key):
         value = self.spec[key]
@@ -120,7 +133,7 @@ def metric(name, pair, logits, run):
     edited, whose tokens are predicted and whose logits kl_base compares."""
     logprobs = logits.log_softmax(-1)
     if pair.sequence:  # teacher-forced: position t predicts the token t + 1
-        n = pair.length
+        n = pair.length[run]
         total = sum(logprobs[n - 1 + i, token]
                     for i, token in enumerate(pair.sequence))
         return {"logprob": total, "loss_answer": -total,
@@ -129,12 +142,12 @@ def metric(name, pair, logits, run):
         tokens = pair.tokens[run][0]
         return -logprobs[:-1].gather(1, tokens[1:, None]).mean().item()
     if name.startswith("kl_"):
-        of = pair.logits["clean" if name == "kl_clean" else run]
-        p = of.log_softmax(-1)
-        kl = (p.exp() * (p - logprobs)).sum(-1)
-        return kl[pair.read].mean().item()
+        of = "clean" if name == "kl_clean" else run
+        p = pair.logits[of][pair.read[of]].log_softmax(-1)
+        q = logprobs[pair.read[run]]
+        return (p.exp() * (p - q)).sum(-1).mean().item()
     return float(np.mean([at_position(name, pair, logits[p], logprobs[p])
-                          for p in pair.read]))
+                          for p in pair.read[run]]))
 
 
 def at_position(name, pair, logits, logprobs):
@@ -159,10 +172,10 @@ def at_position(name, pair, logits, logprobs):
     return {"logit_diff": difference, "accuracy": float(difference > 0)}[name]
 
 
-def metric_margin(name, pair, logits):
+def metric_margin(name, pair, logits, run):
     """How far the logits are from changing a counted metric."""
     margin = np.inf
-    for p in pair.read:
+    for p in pair.read[run]:
         if name == "accuracy":
             margin = min(margin, abs(at_position("logit_diff", pair,
                                                  logits[p], logits[p])))
@@ -222,11 +235,11 @@ class Sweep:
             self.by.append("scale")
         elif isinstance(self.value, dict):
             self.prepare_mean(folder)
-        self.set_axes()
+        self.set_axes(folder)
 
-    def set_axes(self):
+    def set_axes(self, folder):
         cfg = self.model.cfg
-        longest = range(max(pair.length for pair in self.pairs))
+        longest = range(max(pair.length[self.base] for pair in self.pairs))
         whole = {"layer": range(cfg.n_layers), "position": longest,
                  "head": range(cfg.n_heads), "dest": longest, "src": longest,
                  "neuron": range(cfg.d_mlp), "scale": self.scales,
@@ -234,20 +247,30 @@ class Sweep:
                               else cfg.d_model)}
         self.subset = {axis: parse_range(self.spec[key])
                        for axis, key in SUBSETS.items() if key in self.spec}
-        tuples = [axis for axis in ("head", "neuron") if any(
-            isinstance(v, str) for v in self.subset.get(axis, []))]
-        if tuples:  # L1H2, L0N3: layer and component together, as cells
-            (axis,) = tuples
-            listed = [tuple(int(n) for n in
-                            v[1:].replace("N", "H").split("H"))
-                      for v in self.subset.pop(axis)]
-            self.axes, self.coordinates = ["cell"], [listed]
-            self.cell_axes = ("layer", axis)
+        cells = self.listed_cells(folder)
+        if cells:
+            self.axes, self.coordinates = ["cell"], [cells]
         else:
             self.axes = [a for a in CANONICAL if a in self.by]
             self.coordinates = [list(self.subset.get(a, whole.get(a)))
                                 for a in self.axes]
         self.shape = tuple(len(c) for c in self.coordinates)
+
+    def listed_cells(self, folder):
+        """The cells of a list: L1H2, L0N3, or the rows of an index file."""
+        if "index" in self.spec:
+            with open(folder / self.spec["index"], newline="") as file:
+                return [{axis: int(v) for axis, v in row.items()}
+                        for row in csv.DictReader(file)]
+        for axis in "head", "neuron":
+            names = self.subset.get(axis, [])
+            if not any(isinstance(v, str) for v in names):
+                continue
+            del self.subset[axis]
+            numbers = [v[1:].replace("N", "H").split("H") for v in names]
+            return [{"layer": int(layer), axis: int(n)}
+                    for layer, n in numbers]
+        return []
 
     def prepare_mean(self, folder):
         """Means of the site over a reference set, by layer and group."""
@@ -279,27 +302,46 @@ class Sweep:
         return self.hook if self.site == "embed" else \
             f"blocks.{layer}.{self.hook}"
 
+    def layers(self, layers):
+        """The layers edited where the sweep names these."""
+        window = self.spec.get("window")
+        if window:
+            (layer,), w = layers, window["width"]
+            last = {"rome": w - w // 2 - 1, "symmetric": w // 2}
+            layers = [n for n in range(layer - w // 2, layer +
+                                       last[window["rule"]] + 1)
+                      if 0 <= n < self.model.cfg.n_layers]
+        return layers
+
     def selection(self, pair, cell):
-        """What the cell edits: axis -> indices in this pair's prompt; None
-        where the cell does not apply to the pair."""
-        sizes = {axis: range(n) for axis, n in zip(
-            self.site_axes, pair.cache[self.base][self.hook_name(0)].shape[1:]
-        )}
+        """What the cell edits: axis -> [(index in the base, index in the
+        source)]; None where the cell does not apply to the pair."""
+        source = self.value if isinstance(self.value, str) and \
+            self.value in pair.tokens else self.base
+        shape = pair.cache[self.base][self.hook_name(0)].shape[1:]
         chosen = {"layer": [0] if self.site == "embed"
-                  else range(self.model.cfg.n_layers), **sizes}
-        for axis in chosen:
-            if axis in ("position", "dest", "src"):
-                chosen[axis] = range(pair.length)
+                  else list(range(self.model.cfg.n_layers)),
+                  **{a: list(range(n)) for a, n in
+                     zip(self.site_axes, shape)}}
         given = {a: v for a, v in self.subset.items() if a not in self.axes}
         given.update((a, [v]) for a, v in cell.items() if a != "scale")
-        for axis, values in given.items():
-            if axis == "label":
-                axis, values = "position", [pair.label(v) for v in values]
-            elif axis in ("position", "dest", "src"):
-                values = [pair.position(v) for v in values]
-            if None in values:
+        if "label" in given:
+            given["position"] = given.pop("label")
+        for axis, values in chosen.items():
+            values = given.get(axis, values)
+            if axis not in ("position", "dest", "src"):
+                chosen[axis] = [(v, v) for v in values]
+                continue
+            if axis not in given:  # all the prompt's that have counterparts
+                values = range(pair.length[self.base])
+            places = [(pair.position(v, self.base),
+                       pair.counterpart(v, self.base, source))
+                      for v in values]
+            if axis not in given:
+                places = [p for p in places if p[1] is not None]
+            elif any(None in p for p in places):
                 return None
-            chosen[axis] = values
+            chosen[axis] = places
         return chosen
 
     def new_values(self, pair, name, old, scale):
@@ -323,19 +365,22 @@ class Sweep:
         chosen = self.selection(pair, cell)
         if chosen is None:
             return None
-        grid = torch.meshgrid(*(torch.tensor(list(chosen[a]))
-                                for a in self.site_axes), indexing="ij")
+        to, source = (torch.meshgrid(*(
+            torch.tensor([p[i] for p in chosen[a]]) for a in self.site_axes),
+            indexing="ij") for i in range(2))
         if self.site_axes == SCORES:  # the causal mask is nobody's to edit
-            seen = grid[2] <= grid[1]
-            grid = tuple(g[seen] for g in grid)
+            seen = to[2] <= to[1]
+            to, source = (tuple(g[seen] for g in grid)
+                          for grid in (to, source))
 
         def edit(activation, hook):
             new = self.new_values(pair, hook.name, activation[0],
                                   cell.get("scale"))
-            activation[0][grid] = new[grid]
+            activation[0][to] = new[source]
             return activation
 
-        hooks = [(self.hook_name(layer), edit) for layer in chosen["layer"]]
+        hooks = [(self.hook_name(layer), edit) for layer in
+                 self.layers([p[0] for p in chosen["layer"]])]
         return self.model.run_with_hooks(pair.tokens[self.base],
                                          fwd_hooks=hooks)[0]
 
@@ -348,8 +393,7 @@ class Sweep:
             for index in itertools.product(*map(range, self.shape)):
                 cell = {a: c[k] for a, c, k in zip(
                     self.axes, self.coordinates, index)}
-                if "cell" in cell:
-                    cell = dict(zip(self.cell_axes, cell["cell"]))
+                cell = cell.get("cell", cell)
                 logits = self.run_cell(pair, cell)
                 if logits is None:
                     continue
@@ -370,7 +414,9 @@ class Job:
             raise ValueError(f"{path}: token ids come without BOS")
         folder = Path(path).parent
         self.spec, self.folder = spec, folder
-        self.hf, self.model = load_model(folder / spec["model"], dtype)
+        self.hf, self.model = load_model(
+            (folder / spec["model"]).resolve(), dtype,
+            spec.get("weights", "raw"))
         self.pairs = [Pair(self.model, p) for p in spec["pairs"]]
         self.metrics = metric_names(spec["metrics"])
         self.sweeps = [Sweep(self.model,
@@ -388,6 +434,6 @@ class Job:
 
     def rms(self, run):
         """[pair]: rms of a run's logits at the read positions."""
-        return np.array([pair.logits[run][pair.read].pow(2).mean().sqrt()
-                         .item() if run in pair.logits else np.nan
-                         for pair in self.pairs])
+        return np.array([
+            pair.logits[run][pair.read[run]].pow(2).mean().sqrt().item()
+            if run in pair.logits else np.nan for pair in self.pairs])

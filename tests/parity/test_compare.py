@@ -2,8 +2,8 @@
 """The comparer itself: a program that writes the fixture's own arrays passes,
 every kind of damage to them fails. Usage: test_compare.py (no arguments)."""
 
-import subprocess
-import sys
+import contextlib
+import io
 import tempfile
 import unittest
 from pathlib import Path
@@ -11,75 +11,81 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-HERE = Path(__file__).resolve().parent
-JOB, FIXTURE = HERE / "jobs/one.yaml", HERE / "fixtures/one.h5"
+import compare
 
-# Stands for patchsweep: argv is "run JOB -o OUT [--set skip_unchanged=false]"
+HERE = Path(__file__).resolve().parent
+FIXTURE, HOOKS = HERE / "fixtures/one.h5", HERE / "fixtures/hooks_one.h5"
+
+# Stands for patchsweep: run JOB -o OUT [--set skip_unchanged=false]
 PROGRAM = """\
-#!/usr/bin/python3
-import shutil, sys
-from pathlib import Path
-out = Path(sys.argv[4])
-out.mkdir(parents=True)
-for file in "results.h5", "activations.h5":
-    shutil.copy(Path(__file__).parent / file, out)
-sys.exit({status})
+#!/bin/sh
+mkdir -p "$4" && cp "$(dirname "$0")"/*s.h5 "$4"  # results, activations
+echo "{sentence}" >&2
+exit {status}
 """
 
 
-def write_results(folder):
-    """What a perfect program would write, from the fixture, in float32."""
-    with h5py.File(FIXTURE) as fixture, \
-            h5py.File(folder / "results.h5", "w") as results, \
-            h5py.File(folder / "activations.h5", "w") as activations:
+def write_results(folder, path):
+    """What a perfect program would write, from a fixture, in float32; with
+    positions beyond the longest base run, as the program may have."""
+    with h5py.File(path) as fixture, \
+            h5py.File(folder / "results.h5", "w") as results:
         results["pairs/id"] = fixture["pairs/id"][()]
         for name, data in fixture["baseline"].items():
             results[f"baseline/{name}"] = data[()].astype(np.float32)
         for name, group in fixture["sweeps"].items():
+            axes = ["pair", *group.attrs["axes"]]
+            padding = [(0, 2 * (axis == "position")) for axis in axes]
             for metric, data in group.items():
-                values = data[()].astype(np.float32)
+                values = np.pad(data[()].astype(np.float32), padding,
+                                constant_values=np.nan)
                 results[f"sweeps/{name}/{metric}"] = values
             status = np.where(np.isnan(values), 4, 1).astype(np.uint8)
             results[f"sweeps/{name}/status"] = status
-        longest = max(fixture["pairs/length"][()])
-        for i, pair in enumerate(fixture["pairs/id"][()]):
-            if pair.decode() not in fixture["hooks"]:
-                continue
-            for hook, data in walk(fixture["hooks"][pair.decode()]):
-                # positions are padded to the longest prompt
-                n = fixture["pairs/length"][i]
-                shape = tuple(longest if s == n and (
-                    k == 0 or hook.endswith(("scores", "pattern"))) else s
-                    for k, s in enumerate(data.shape))
-                if f"clean/{hook}" not in activations:
-                    full = (len(fixture["pairs/id"]), *shape)
-                    activations.create_dataset(
-                        f"clean/{hook}", data=np.full(full, np.nan, "f4"))
-                index = (i, *map(slice, data.shape))
+        if "hooks" in fixture:
+            write_activations(folder, fixture)
+
+
+def write_activations(folder, fixture):
+    """Positions padded to the longest prompt with NaN."""
+    ids = [i.decode() for i in fixture["pairs/id"][()]]
+    longest = max(fixture["pairs/length_clean"][()])
+    with h5py.File(folder / "activations.h5", "w") as activations:
+        for pair, hooks in fixture["hooks"].items():
+            for hook, data in hooks.items():
+                is_scores = hook.endswith(("scores", "pattern"))
+                places = (1, 2) if is_scores else (0,)
+                shape = [longest if k in places else n
+                         for k, n in enumerate(data.shape)]
+                activations.require_dataset(
+                    f"clean/{hook}", (len(ids), *shape), "f4", exact=True,
+                    fillvalue=np.nan)
+                index = (ids.index(pair), *map(slice, data.shape))
                 activations[f"clean/{hook}"][index] = data[()]
-
-
-def walk(group):
-    found = []
-    group.visititems(lambda name, item: found.append((name, item))
-                     if isinstance(item, h5py.Dataset) else None)
-    return found
 
 
 class Compare(unittest.TestCase):
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name)
-        write_results(self.path)
-        self.addCleanup(self.folder.cleanup)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path, self.fixture = Path(folder.name), FIXTURE
+        write_results(self.path, FIXTURE)
 
-    def run_compare(self, status=0, fixture=FIXTURE):
+    def use_hooks(self):
+        self.fixture = HOOKS
+        write_results(self.path, HOOKS)
+
+    def run_compare(self, status=0, sentence="", flags=()):
+        job = HERE / "jobs" / self.fixture.with_suffix(".yaml").name
         program = self.path / "program"
-        program.write_text(PROGRAM.format(status=status))
+        program.write_text(PROGRAM.format(status=status,
+                                          sentence=sentence))
         program.chmod(0o755)
-        return subprocess.run(
-            [sys.executable, HERE / "compare.py", program, JOB, fixture,
-             self.path / "work"], capture_output=True, text=True)
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            code = compare.main([str(argument) for argument in (
+                program, job, self.fixture, self.path / "work", *flags)])
+        return code, out.getvalue()
 
     def damage(self, name, change, file="results.h5"):
         with h5py.File(self.path / file, "r+") as results:
@@ -88,17 +94,23 @@ class Compare(unittest.TestCase):
             results[name][...] = values
 
     def assert_fails(self, word, **how):
-        done = self.run_compare(**how)
-        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
-        self.assertIn(word, done.stdout)
-        self.assertIn("FAILED", done.stdout)
+        code, out = self.run_compare(**how)
+        self.assertEqual(code, 1, out)
+        self.assertIn(word, out)
+        self.assertIn("FAILED", out)
 
     def test_the_fixture_itself_passes(self):
-        done = self.run_compare()
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertNotIn("FAILED", done.stdout)
+        code, out = self.run_compare()
+        self.assertEqual(code, 0, out)
+        self.assertNotIn("FAILED", out)
         self.assertIn("full: z/logit_diff",
-                      done.stdout)
+                      out)
+
+    def test_activations_pass(self):
+        self.use_hooks()
+        code, out = self.run_compare()
+        self.assertEqual(code, 0, out)
+        self.assertIn("blocks.0.attn.hook_attn_scores", out)
 
     def test_one_value_out_of_bound_fails(self):
         def change(values):
@@ -112,7 +124,13 @@ class Compare(unittest.TestCase):
         self.damage("sweeps/z/logit_diff", change)
         self.assert_fails("NaN or infinities at other places")
 
-    def test_a_value_beyond_the_prompt_fails(self):
+    def test_a_value_beyond_every_prompt_fails(self):
+        def change(values):
+            values[0, 10] = 0
+        self.damage("sweeps/embed/prob", change)
+        self.assert_fails("embed/prob: shape (3, 11), expected (3, 9)")
+
+    def test_a_value_beyond_its_prompt_fails(self):
         def change(values):
             values[0, 8] = 0
         self.damage("sweeps/embed/prob", change)
@@ -156,10 +174,12 @@ class Compare(unittest.TestCase):
     def test_an_activation_out_of_bound_fails(self):
         def change(values):
             values[1, 4, 2] += 1e-3
+        self.use_hooks()
         self.damage("clean/blocks.0.hook_mlp_out", change, "activations.h5")
         self.assert_fails("blocks.0.hook_mlp_out: 1 of 45 values")
 
     def test_a_missing_hook_fails(self):
+        self.use_hooks()
         with h5py.File(self.path / "activations.h5", "r+") as activations:
             del activations["clean/ln_final.hook_scale"]
         self.assert_fails("ln_final.hook_scale: not in activations.h5")
@@ -167,15 +187,22 @@ class Compare(unittest.TestCase):
     def test_a_program_that_fails_fails(self):
         self.assert_fails("exit status 75", status=75)
 
+    def test_what_is_not_built_is_skipped_only_where_allowed(self):
+        refused = dict(status=2, sentence="window: not supported yet")
+        self.assert_fails("exit status 2", **refused)
+        code, out = self.run_compare(flags=["--may-skip"], **refused)
+        self.assertEqual(code, 77, out)
+        self.assert_fails("exit status 2", flags=["--may-skip"], status=2)
+
     def test_a_stale_fixture_fails(self):
-        fixture = self.path / "stale.h5"
+        fixture = self.path / "one.h5"
         fixture.write_bytes(FIXTURE.read_bytes())
         with h5py.File(fixture, "r+") as file:
             digests = file.attrs["digests"]
             swapped = "0" if digests[-3] != "0" else "1"
             file.attrs["digests"] = digests[:-3] + swapped + digests[-2:]
-        self.assert_fails("changed since the fixture was made",
-                          fixture=fixture)
+        self.fixture = fixture
+        self.assert_fails("changed since the fixture was made")
 
 
 if __name__ == "__main__":
