@@ -14,7 +14,8 @@ size_t engine_bytes(const struct model_config *config, size_t max_rows,
     size_t C = (size_t)config->d_model, F = (size_t)config->d_mlp;
     size_t S = max_tokens, H = (size_t)config->n_head;
     return (max_rows * (7 * C + F) + S * 4 * C + H * S * S) * sizeof(float) +
-           max_rows * (S + 2) * sizeof(int);
+           max_rows * (S * sizeof(int) + sizeof(struct row) +
+                       sizeof(struct cheap_row));
 }
 
 struct engine *engine_open(const struct weights *weights, size_t max_rows,
@@ -30,6 +31,7 @@ struct engine *engine_open(const struct weights *weights, size_t max_rows,
     e->max_rows = max_rows;
     e->max_tokens = max_tokens;
     e->rows = mem_calloc(max_rows, sizeof *e->rows, what, err);
+    e->cheap = mem_calloc(max_rows, sizeof *e->cheap, what, err);
     e->lane_rows = mem_calloc(S, sizeof(int), what, err);
     e->row_of = mem_calloc(max_rows * S, sizeof(int), what, err);
     const struct {
@@ -57,6 +59,7 @@ void engine_close(struct engine *engine)
 {
     if (!engine) return;
     free(engine->rows);
+    free(engine->cheap);
     free(engine->lane_rows);
     free(engine->row_of);
     free(engine->x);
@@ -244,6 +247,7 @@ static void run_mlp_block(struct engine *engine, int layer)
     }
     rows_edit(engine, SITE_MLP_OUT, layer);
     add_rows(engine->x, engine->out, engine->n_rows * C);
+    rows_enter_cheap(engine, layer);
     rows_edit(engine, SITE_RESID_POST, layer);
 }
 
@@ -264,7 +268,7 @@ void engine_run(struct engine *engine, struct lane *lanes, size_t n,
     engine->lanes = lanes;
     engine->n_lanes = n;
     engine->captures = captures;
-    engine->n_rows = 0;
+    engine->n_rows = engine->n_cheap = 0;
     assert(n <= engine->max_rows);
     int n_layer = engine->weights->config.n_layer, first = n_layer;
     for (size_t l = 0; l < n; l++) {

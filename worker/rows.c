@@ -166,6 +166,47 @@ static void change_row(float *to, const float *from, const struct edit *edit,
     }
 }
 
+/* Edited neurons may be this part of all for the cheap way to pay. */
+enum { CHEAP_PART = 8 };
+
+/* Whether row `at` of an edit of neurons can skip the MLP's last product: a
+ * clean row, few neurons, and nothing else of the lane in this layer. */
+static bool is_cheap(const struct engine *engine, const struct lane *lane,
+                     const struct edit *edit, int at)
+{
+    bool is_last = lane->next_edit >= lane->n_edits ||
+                   lane->edits[lane->next_edit].layer != edit->layer;
+    return edit->site == SITE_MLP_POST && is_last && lane->base &&
+           lane->n_captured == 0 && lane->row_of[at] < 0 &&
+           edit->columns.n > 0 &&
+           edit->columns.n <= engine->weights->config.d_mlp / CHEAP_PART;
+}
+
+void rows_enter_cheap(struct engine *engine, int layer)
+{
+    size_t C = (size_t)engine->weights->config.d_model;
+    for (size_t k = 0; k < engine->n_cheap; k++) {
+        const struct cheap_row *cheap = &engine->cheap[k];
+        const struct edit *edit = cheap->edit;
+        int row =
+            rows_enter(engine, cheap->lane, SITE_RESID_POST, layer, cheap->at);
+        const float *old =
+            base_run_row(cheap->lane->base, edit->site, layer, cheap->at);
+        const float *from = source_row(engine, edit, cheap->lane, cheap->i);
+        float *x = engine->x + (size_t)row * C;
+        for (int c = 0; c < edit->columns.n; c++) {
+            size_t neuron = (size_t)edit->columns.at[c];
+            float value = old[neuron];
+            change(&value, from ? from + neuron : NULL, edit);
+            float delta = value - old[neuron];
+            const float *w = engine->weights->layer[layer].w_out + neuron * C;
+            for (size_t i = 0; i < C; i++)
+                x[i] += delta * w[i];
+        }
+    }
+    engine->n_cheap = 0;
+}
+
 static void edit_lane(struct engine *engine, struct lane *lane,
                       const struct edit *edit)
 {
@@ -175,6 +216,12 @@ static void edit_lane(struct engine *engine, struct lane *lane,
     size_t width = width_of(engine, edit->site) / n_heads;
     for (int i = 0; i < edit->rows.n; i++) {
         int at = edit->rows.at[i];
+        if (is_cheap(engine, lane, edit, at)) {
+            if (rows_is_wanted(engine, lane, edit->layer, at))
+                engine->cheap[engine->n_cheap++] =
+                    (struct cheap_row){lane, edit, i, at};
+            continue;
+        }
         int row = rows_enter(engine, lane, edit->site, edit->layer, at);
         if (row < 0) continue;
         change_row(row_values(engine, edit->site, row),

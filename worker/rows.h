@@ -9,6 +9,14 @@ struct row {
     int lane, at;
 };
 
+/* A row whose neurons are edited and that is not in the matrix: its residual
+ * moves by (new - old) x the neurons' rows of W_out, without the product. */
+struct cheap_row {
+    struct lane *lane;
+    const struct edit *edit;
+    int i, at; /* row i of the edit, position at */
+};
+
 struct engine {
     const struct weights *weights;
     size_t max_rows, max_tokens;
@@ -23,6 +31,8 @@ struct engine {
     float *z;         /* (R, C) */
     float *out;       /* (R, C)  attn_out, mlp_out */
     float *mlp;       /* (R, F) */
+    struct cheap_row *cheap; /* (R) of the layer under way */
+    size_t n_cheap;
     /* one lane's attention; S = max_tokens */
     float *queries; /* (S, C) */
     float *keys;    /* (S, C) */
@@ -42,6 +52,9 @@ int rows_enter(struct engine *engine, struct lane *lane, enum site site,
 /* Apply all edits at (site, layer) that are not of attention scores, and keep
  * what is asked for there. */
 void rows_edit(struct engine *engine, enum site site, int layer);
+
+/* Enter the layer's cheap rows with their final residual. */
+void rows_enter_cheap(struct engine *engine, int layer);
 
 /* Whether a row is still wanted in a layer once its key and value are made. */
 bool rows_is_wanted(const struct engine *engine, const struct lane *lane,

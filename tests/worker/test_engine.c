@@ -165,7 +165,8 @@ static struct span random_span(struct world *w, int n, bool may_be_all)
     int *at = arena_alloc(&w->arena, (size_t)n, sizeof *at, &w->err);
     assert_non_null(at);
     struct span span = {0, at};
-    for (int i = 0; i < n; i++)
+    bool is_one = below(3) == 0; /* few columns have ways of their own */
+    for (int i = 0; i < n && !is_one; i++)
         if (below(3) == 0) at[span.n++] = i;
     if (span.n == 0) at[span.n++] = below(n);
     return span;
