@@ -242,6 +242,26 @@ static void a_record_is_refused_at_every_truncation(void **unused)
     planned_close(&old);
 }
 
+static void counts_are_those_of_every_cell(void **unused)
+{
+    (void)unused;
+    struct planned p;
+    planned_open(&p, &small_config, PAIRS "sweeps:\n" SWEEPS, NULL);
+    planned_extend(&p);
+    for (int s = 0; s < p.job.n_sweeps; s++) {
+        struct plan_counts counts;
+        uint64_t expected[7] = {0};
+        plan_count(&p.plan, s, &counts);
+        for (uint64_t cell = 0; cell < p.plan.grids[s].n_cells; cell++)
+            for (int pair = 0; pair < p.pairs.n; pair++)
+                expected[plan_cell_status(&p.plan, s, pair, 0, cell)]++;
+        for (int status = 0; status < 7; status++)
+            assert_true(counts.cells[status] == expected[status]);
+        assert_true(counts.flops > 0);
+    }
+    planned_close(&p);
+}
+
 static void a_selection_limits_the_lanes(void **unused)
 {
     (void)unused;
@@ -264,6 +284,7 @@ int main(void)
         cmocka_unit_test(adding_moves_no_recorded_unit),
         cmocka_unit_test(a_changed_sweep_is_dropped_and_told),
         cmocka_unit_test(a_record_is_refused_at_every_truncation),
+        cmocka_unit_test(counts_are_those_of_every_cell),
         cmocka_unit_test(a_selection_limits_the_lanes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
