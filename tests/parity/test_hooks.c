@@ -22,7 +22,8 @@
 #include "tests/model/tiny_model.h"
 
 /* README.md: of max(max - min, rms); in the model `worst` at least twice what
- * float32 PyTorch is off. The oracle's float64 against TransformerLens'. */
+ * float32 PyTorch is off. Measured: 6.7e-7, in `worst` 8.6e-6; the oracle's
+ * float64 against TransformerLens' 6.4e-12. */
 static const double bound = 1e-5;
 static const double oracle_bound = 1e-10;
 
