@@ -78,9 +78,8 @@ static void take_base(struct engine *engine, const struct lane *lane,
         take(engine, lane, site, site, layer, row, at);
         return;
     case SITE_COUNT:
-        break;
+        assert(site != SITE_COUNT);
     }
-    assert(!"a site");
 }
 
 bool rows_is_wanted(const struct engine *engine, const struct lane *lane,
