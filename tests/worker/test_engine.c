@@ -119,7 +119,7 @@ static void apply(struct world *w, const struct edit *edit, double *data,
                                    ? (head * S + at) * S + column
                                    : (at * n_heads + head) * width + column;
                 double value = 0;
-                if (edit->source == EDIT_NEG_INF) value = -INFINITY;
+                if (edit->source == EDIT_NEG_INF) value = -(double)INFINITY;
                 if (edit->source == EDIT_FROM_RUN)
                     value = w->records[edit->run]
                                 .site[edit->site][edit->source_layer][place];
