@@ -1,0 +1,21 @@
+/* h5_private.h - what h5.c (files, writing) and h5_read.c share. */
+#ifndef PATCHSWEEP_COMMON_STORE_H5_PRIVATE_H
+#define PATCHSWEEP_COMMON_STORE_H5_PRIVATE_H
+
+#include <hdf5.h>
+
+#include "common/store/h5.h"
+
+struct h5 {
+    hid_t file;
+    char *path; /* owned */
+    struct err err;
+};
+
+/* Record "cannot DOING WHAT", with the innermost reason HDF5 gives. */
+void h5_private_fail(struct h5 *h5, const char *doing, const char *what);
+
+/* The type in memory; H5Tclose by the caller. */
+hid_t h5_private_type(enum h5_type type);
+
+#endif

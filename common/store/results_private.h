@@ -1,0 +1,184 @@
+/* results_private.h - what the parts of results.c share. */
+#ifndef PATCHSWEEP_COMMON_STORE_RESULTS_PRIVATE_H
+#define PATCHSWEEP_COMMON_STORE_RESULTS_PRIVATE_H
+
+#include "common/base/doc.h"
+#include "common/store/h5.h"
+#include "common/store/results.h"
+
+/* A start of the program, as the journal tells it. */
+struct results_start {
+    char *start, *end; /* texts of runinfo.h; owned; end NULL: none */
+    int64_t units;     /* results recorded between it and the next start */
+    double flops, seconds;
+};
+
+struct results_failure {
+    uint64_t unit;
+    char *message; /* owned */
+};
+
+enum { EXCLUDED_NO, EXCLUDED_YES, EXCLUDED_UNKNOWN };
+
+/* Where everything stands in the journal; the baselines in memory. */
+struct results_index {
+    uint64_t *at; /* per unit: the place of its result, 0: none; owned */
+    struct results_failure *failures; /* by unit; without those that have a
+                                       * result after all; owned */
+    size_t n_failures, failure_capacity;
+    struct results_start *starts; /* owned */
+    size_t n_starts, start_capacity;
+    float *baseline; /* [RUN_COUNT][pair][baseline metric], NaN: none; owned */
+    unsigned char *excluded;        /* per pair, EXCLUDED_; owned */
+    unsigned char *baseline_status; /* per pair: CELL_MISSING, _COMPUTED or
+                                     * _FAILED; owned */
+    int *predicted;                 /* per pair: token or -1; owned */
+};
+
+struct results {
+    const struct plan *plan;
+    const struct tokenizer *tokenizer;
+    struct journal *journal;
+    const struct results_options *options;
+    struct h5 *h5;
+    struct results_index index;
+    struct doc full; /* of job->full_text; owned */
+    struct results_summary summary;
+    struct err *err;
+};
+
+/* All below: failures go to results->err or stick to results->h5. */
+
+void results_index_build(struct results *results);
+void results_index_free(struct results_index *index);
+
+/* Is this unit recorded as failed? */
+bool results_index_failed(const struct results_index *index, uint64_t unit);
+
+/* The baseline's value of a metric (index in plan->baseline_metrics). */
+float results_baseline(const struct results *results, enum run run, int pair,
+                       int metric);
+
+/* Attributes of the root, /job, /run, /failures. */
+void results_job_write_root(struct results *results);
+void results_job_write_job(struct results *results);
+void results_job_write_run(struct results *results);
+void results_job_write_failures(struct results *results);
+
+/* The keys of a sweep as attributes of its group; after write_job. */
+void results_job_put_sweep(struct results *results, const char *group,
+                           int sweep);
+
+/* /pairs and /baseline. */
+void results_pairs_write(struct results *results);
+
+/* The printable text of a token, owned by the caller; "" for id < 0. */
+char *results_token_text(const struct results *results, int id);
+
+struct results_metric {
+    enum metric metric;
+    int baseline; /* its place in plan->baseline_metrics */
+    bool is_recovered;
+};
+
+/* A sweep's selection of pairs and how its arrays lie. */
+struct results_layout {
+    int sweep;
+    const struct grid *grid;
+    char group[H5_NAME_BYTES * 2]; /* "sweeps/NAME" */
+    int n_rows;
+    int *pairs; /* per row of the arrays: the pair of the job; owned */
+    int *rows;  /* per pair of the job: its row, -1: not selected; owned */
+    struct results_metric metrics[METRIC_COUNT];
+    int n_metrics;
+    int n_groups;
+    int *group_of_row;             /* owned */
+    const char **group_names;      /* of pairs.groups that occur; owned array */
+    char axes[H5_NAME_BYTES];      /* "layer position" */
+    char pair_dims[H5_NAME_BYTES]; /* "pair (sample) layer position" */
+    char group_dims[H5_NAME_BYTES];   /* "pair_group layer position" */
+    char reduced_dims[H5_NAME_BYTES]; /* "pair_group (sample) layer .." */
+    char pair_coordinates[H5_NAME_BYTES];
+    char cell_coordinates[H5_NAME_BYTES]; /* without the pairs'; may be "" */
+};
+
+/* Dimensions and coordinates of a sweep's group, which is made. */
+void results_coords_write(struct results *results,
+                          struct results_layout *layout, int sweep);
+void results_layout_free(struct results_layout *layout);
+
+/* The rest of a sweep's group. */
+void results_sweep_write(struct results *results,
+                         const struct results_layout *layout);
+
+/* A piece of a sweep's grid that is made in memory: whole trailing axes, a
+ * range of one axis, one value of those before it; cells first .. first + n
+ * in the grid's numbering. */
+struct results_window {
+    uint64_t first, n;
+    size_t start[PLAN_MAX_AXES], count[PLAN_MAX_AXES];
+};
+
+/* The first window of at most `most` cells, whose boundaries are also those of
+ * chunks; and the one that follows a window (false at the end of the grid),
+ * `first` being the first one. */
+struct results_window results_window_first(const struct grid *grid,
+                                           uint64_t most);
+bool results_window_next(struct results_window *window, const struct grid *grid,
+                         const struct results_window *first);
+
+/* The chunk of an array of n_lead rows of the grid (times samples where
+ * has_samples), or NULL where it is small: chunk itself otherwise. */
+const size_t *results_chunk(size_t chunk[H5_MAX_DIMS], const struct grid *grid,
+                            size_t n_lead, bool has_samples);
+
+/* Whether the status has a value. */
+static inline bool results_has_value(uint8_t status)
+{
+    return status == CELL_COMPUTED || status == CELL_UNCHANGED ||
+           status == CELL_DETERMINED;
+}
+
+/* --- results_derived.c: what is averaged over pairs --- */
+
+struct results_derived;
+
+/* NULL on failure. */
+struct results_derived *
+results_derived_open(struct results *results,
+                     const struct results_layout *layout,
+                     uint64_t window_cells);
+size_t results_derived_cell_bytes(const struct results_layout *layout);
+
+/* Begin a window; add one pair's lanes, status and values[metric] being
+ * [sample][cell of the window]; write the window. */
+void results_derived_begin(struct results_derived *derived,
+                           const struct results_window *window);
+void results_derived_add(struct results_derived *derived, int row,
+                         const uint8_t *status, const float *const *values);
+void results_derived_end(struct results_derived *derived);
+void results_derived_close(struct results_derived *derived);
+
+/* --- results_strongest.c: the strongest lanes of a sweep --- */
+
+struct results_strongest;
+
+/* Keep the `most` strongest by |effect|; NULL on failure. */
+struct results_strongest *results_strongest_open(int most, struct err *err);
+void results_strongest_add(struct results_strongest *strongest, int pair,
+                           int sample, uint64_t cell, float value,
+                           double effect);
+
+/* Write M_top_pair, _cell, _value, _effect [rank] (and _sample) and release.
+ * NULL is fine. */
+void results_strongest_close(struct results_strongest *strongest,
+                             struct results *results,
+                             const struct results_layout *layout,
+                             enum metric metric);
+
+static inline bool results_is_failed(const struct results *results)
+{
+    return results->err->status != STATUS_OK || h5_is_failed(results->h5);
+}
+
+#endif

@@ -1,0 +1,302 @@
+#include "common/store/top.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/job/job.h"
+#include "common/store/h5.h"
+
+enum { PATH_BYTES = 4 * H5_NAME_BYTES, MOST_COLUMNS = 2 * AXIS_COUNT + 3 };
+
+/* One column of coordinates: texts of an axis' values, or of the columns of a
+ * list along it. */
+struct column {
+    const char *name;
+    int axis; /* whose index picks the text */
+    size_t n;
+    char **texts; /* owned */
+};
+
+struct table {
+    struct h5 *h5;
+    struct err *err;
+    const char *group;
+    int n_axes;
+    size_t dims[H5_MAX_DIMS], n_cells;
+    struct column columns[MOST_COLUMNS];
+    int n_columns;
+    float *value, *effect,
+        *recovered; /* [cell]; owned; recovered may be NULL */
+    size_t *order;  /* cells, strongest first; owned */
+    size_t n_order;
+};
+
+static void add_column(struct table *t, const char *name, int axis)
+{
+    char path[PATH_BYTES];
+    size_t dims[H5_MAX_DIMS];
+    int n_dims;
+    enum h5_type type;
+    snprintf(path, sizeof path, "%s/%s", t->group, name);
+    h5_shape(t->h5, path, &n_dims, dims, &type);
+    if (h5_is_failed(t->h5) || n_dims != 1 || t->n_columns == MOST_COLUMNS)
+        return;
+    struct column *column = &t->columns[t->n_columns];
+    column->texts = mem_calloc(dims[0], sizeof *column->texts, name, t->err);
+    double *numbers = mem_calloc(dims[0], sizeof *numbers, name, t->err);
+    if (!column->texts || !numbers) goto out;
+    t->n_columns++;
+    column->name = name;
+    column->axis = axis;
+    column->n = dims[0];
+    if (type == H5_TYPE_TEXT) {
+        h5_read(t->h5, path, type, column->texts);
+        goto out;
+    }
+    h5_read(t->h5, path, H5_TYPE_F64, numbers);
+    for (size_t i = 0; i < dims[0] && !h5_is_failed(t->h5); i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%.6g", numbers[i]);
+        column->texts[i] = mem_strdup(text, t->err);
+    }
+out:
+    free(numbers);
+}
+
+/* A column an axis of the text "layer position"; for `cell` its list's. */
+static void add_columns(struct table *t, const char *axes)
+{
+    while (*axes) {
+        size_t n = strcspn(axes, " ");
+        for (int axis = 0; axis < AXIS_COUNT; axis++) {
+            const char *name = axis_name((enum axis)axis);
+            if (strlen(name) != n || strncmp(name, axes, n) != 0) continue;
+            add_column(t, name, t->n_axes);
+            for (int i = 0; axis == AXIS_CELL && i < AXIS_COUNT; i++) {
+                char path[PATH_BYTES];
+                snprintf(path, sizeof path, "%s/%s", t->group,
+                         axis_name((enum axis)i));
+                if (i != AXIS_CELL && h5_has(t->h5, path))
+                    add_column(t, axis_name((enum axis)i), t->n_axes);
+            }
+            t->n_axes++;
+        }
+        axes += n + (axes[n] == ' ');
+    }
+}
+
+static float *read_array(struct table *t, const char *metric,
+                         const char *suffix)
+{
+    char path[PATH_BYTES];
+    enum h5_type type;
+    int n_dims;
+    snprintf(path, sizeof path, "%s/%s%s", t->group, metric, suffix);
+    if (!h5_has(t->h5, path)) return NULL;
+    h5_shape(t->h5, path, &n_dims, t->dims, &type);
+    t->n_cells = 1;
+    for (int i = 0; i < n_dims; i++)
+        t->n_cells *= t->dims[i];
+    float *values =
+        mem_calloc(t->n_cells, sizeof *values, "means of a sweep", t->err);
+    if (values) h5_read(t->h5, path, H5_TYPE_F32, values);
+    return values;
+}
+
+struct strength {
+    float size;
+    size_t cell;
+};
+
+static int by_size(const void *a, const void *b)
+{
+    const struct strength *x = a, *y = b;
+    if (x->size > y->size || x->size < y->size)
+        return x->size > y->size ? -1 : 1;
+    return x->cell < y->cell ? -1 : 1;
+}
+
+static void sort_cells(struct table *t, int n)
+{
+    struct strength *all =
+        mem_calloc(t->n_cells, sizeof *all, "cells to sort", t->err);
+    t->order = mem_calloc(t->n_cells, sizeof *t->order, "cells", t->err);
+    size_t n_all = 0;
+    for (size_t i = 0; all && t->order && i < t->n_cells; i++)
+        if (!isnan(t->effect[i]))
+            all[n_all++] = (struct strength){fabsf(t->effect[i]), i};
+    if (n_all > 0) qsort(all, n_all, sizeof *all, by_size);
+    t->n_order = n_all < (size_t)n ? n_all : (size_t)n;
+    for (size_t i = 0; i < t->n_order; i++)
+        t->order[i] = all[i].cell;
+    free(all);
+}
+
+/* Characters of UTF-8, for alignment. */
+static int width_of(const char *text)
+{
+    int n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+static void print_cell(struct buf *out, const char *text, int width)
+{
+    buf_printf(out, "  %*s%s", width - width_of(text), "", text);
+}
+
+static const char *text_at(const struct table *t, int column, size_t cell)
+{
+    const struct column *c = &t->columns[column];
+    for (int axis = t->n_axes - 1; axis > c->axis; axis--)
+        cell /= t->dims[axis];
+    size_t i = cell % t->dims[c->axis];
+    return i < c->n && c->texts[i] ? c->texts[i] : "";
+}
+
+static void print(struct buf *out, const struct table *t)
+{
+    enum { NUMBER = 12 };
+    for (int c = 0; c < t->n_columns; c++)
+        print_cell(out, t->columns[c].name, NUMBER);
+    print_cell(out, "value", NUMBER);
+    print_cell(out, "effect", NUMBER);
+    if (t->recovered) print_cell(out, "recovered", NUMBER);
+    buf_u8(out, '\n');
+    for (size_t i = 0; i < t->n_order; i++) {
+        size_t cell = t->order[i];
+        for (int c = 0; c < t->n_columns; c++)
+            print_cell(out, text_at(t, c, cell), NUMBER);
+        buf_printf(out, "  %*.5f  %*.5f", NUMBER, (double)t->value[cell],
+                   NUMBER, (double)t->effect[cell]);
+        if (t->recovered)
+            buf_printf(out, "  %*.5f", NUMBER, (double)t->recovered[cell]);
+        buf_u8(out, '\n');
+    }
+    if (t->n_order == 0) buf_printf(out, "  (no cell has a mean yet)\n");
+}
+
+static void free_table(struct table *t)
+{
+    for (int c = 0; c < t->n_columns; c++) {
+        for (size_t i = 0; i < t->columns[c].n; i++)
+            free(t->columns[c].texts[i]);
+        free(t->columns[c].texts);
+    }
+    free(t->value);
+    free(t->effect);
+    free(t->recovered);
+    free(t->order);
+}
+
+/* The metric asked for, checked, or the first of the list; owned. */
+static char *choose_metric(const char *names, const char *metric,
+                           const char *sweep, struct err *err)
+{
+    char *first = mem_strdup(names, err);
+    if (first) first[strcspn(first, " ")] = '\0';
+    if (!first || !metric) return first;
+    size_t n = strlen(metric);
+    for (const char *at = names; *at;) {
+        size_t here = strcspn(at, " ");
+        if (here == n && strncmp(at, metric, n) == 0) {
+            free(first);
+            return mem_strdup(metric, err);
+        }
+        at += here + (at[here] == ' ');
+    }
+    free(first);
+    (void)err_set(err, STATUS_USAGE, "sweep %s has no metric %s; it has: %s",
+                  sweep, metric, names);
+    return NULL;
+}
+
+static void print_sweep(struct buf *out, struct h5 *h5, const char *sweep,
+                        const char *metric, int n, struct err *err)
+{
+    char group[PATH_BYTES];
+    struct table t = {.h5 = h5, .err = err, .group = group};
+    snprintf(group, sizeof group, "sweeps/%s", sweep);
+    char *axes = h5_get_text(h5, group, "axes");
+    char *names = h5_get_text(h5, group, "metric_names");
+    char *chosen = names ? choose_metric(names, metric, sweep, err) : NULL;
+    if (!axes || !chosen) goto out;
+    add_columns(&t, axes);
+    t.value = read_array(&t, chosen, "_overall");
+    t.recovered = read_array(&t, chosen, "_recovered_overall");
+    t.effect = read_array(&t, chosen, "_effect_overall");
+    buf_printf(out, "%s: %s\n", sweep, chosen);
+    if (!t.value || !t.effect) {
+        buf_printf(out, "  (no pair is selected)\n");
+        goto out;
+    }
+    sort_cells(&t, n);
+    if (!err->status && !h5_is_failed(h5)) print(out, &t);
+out:
+    free_table(&t);
+    free(axes);
+    free(names);
+    free(chosen);
+}
+
+struct names {
+    struct buf text; /* "a, b, c" */
+    char **items;
+    size_t n, capacity;
+    struct err *err;
+};
+
+static bool note_name(void *user, const char *name)
+{
+    struct names *names = user;
+    if (mem_grow(&names->items, &names->capacity, names->n + 1,
+                 sizeof *names->items, "names of sweeps", names->err))
+        return false;
+    buf_printf(&names->text, "%s%s", names->n ? ", " : "", name);
+    names->items[names->n] = mem_strdup(name, names->err);
+    return names->items[names->n++] != NULL;
+}
+
+enum status top_print(struct buf *out, const char *folder, const char *sweep,
+                      const char *metric, int n, struct err *err)
+{
+    struct names names = {.err = err};
+    bool is_found = false;
+    char *path = file_join(folder, "results.h5", err);
+    if (!path) return err->status;
+    if (!file_exists(path)) {
+        (void)err_set(err, STATUS_INPUT,
+                      "%s is not there; patchsweep gather %s makes it", path,
+                      folder);
+        free(path);
+        return err->status;
+    }
+    struct h5 *h5 = h5_open(path, err);
+    if (!h5) goto out;
+    h5_list(h5, "sweeps", note_name, &names);
+    for (size_t i = 0; i < names.n && !err->status; i++) {
+        if (sweep && strcmp(sweep, names.items[i]) != 0) continue;
+        if (is_found) buf_u8(out, '\n');
+        is_found = true;
+        print_sweep(out, h5, names.items[i], metric, n, err);
+    }
+    if (!is_found && sweep && !err->status && !h5_is_failed(h5)) {
+        char *list = buf_take_text(&names.text);
+        (void)err_set(err, STATUS_USAGE, "%s has no sweep %s; it has: %s", path,
+                      sweep, list ? list : "");
+        free(list);
+    }
+    if (h5_close(h5, err) || buf_check(out, "the table", err)) goto out;
+out:
+    for (size_t i = 0; i < names.n; i++)
+        free(names.items[i]);
+    free(names.items);
+    buf_free(&names.text);
+    free(path);
+    return err->status;
+}
