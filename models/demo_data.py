@@ -11,7 +11,7 @@ the task asks for and is sampled: most often the answer, else something else
 that could follow, so that the model stays unsure, as GPT-2 is.
 
 Tasks: ioi, last_name, contraction, year, fact, pronoun; and three that
-nothing is measured on: recall (ioi with one name), plain sentences, and what
+nothing is measured on: recall (like ioi, nobody named twice), plain sentences, and what
 is said twice (repeat).
 
 Held out, each from its own task's sentences alone (other tasks' sentences hold
@@ -233,27 +233,39 @@ def ioi(rng):
 
 
 def recall(rng):
-    """One name, and somebody without a name: who is given something?"""
-    name, someone = rng.choice(NAMES), "the " + rng.choice(PEOPLE)
-    both = rng.sample([name, someone], 2)
-    first = rng.choice([
-        f"{rng.choice(IOI_CONNECTIVES)} {name} {rng.choice(RECALL_DEEDS)}, ",
-        f"{rng.choice(IOI_STARTS)}{name} {rng.choice(RECALL_DEEDS)}. ",
-        f"{rng.choice(IOI_CONNECTIVES)} {both[0]} and {both[1]} "
-        f"{rng.choice(IOI_DEEDS)}, "])
-    subject, receiver = someone, name
-    if someone in first and rng.random() < 0.4:
-        subject, receiver = name, someone
+    """Like ioi, but nobody is named twice. The names that ioi never holds are
+    frequent here, giving and given to: else they would be known as names that
+    nobody gives anything."""
+    name, another = rng.sample(rng.choice([NAMES, IOI_HELDOUT]), 2)
+    someone = "the " + rng.choice(PEOPLE)
+    form = rng.random()
+    if form < 0.5:              # one is there, another one gives
+        subject = rng.choice([another, another, another, someone])
+        deed = f"{name} {rng.choice(RECALL_DEEDS)}"
+    elif form < 0.8:            # two are there, somebody else gives to one
+        subject = someone
+        deed = " and ".join(rng.sample([name, another], 2))
+        deed += f" {rng.choice(IOI_DEEDS)}"
+    else:                       # a name and somebody without one
+        name = rng.choice(IOI_NAMES)
+        deed = " and ".join(rng.sample([name, someone], 2))
+        deed += f" {rng.choice(IOI_DEEDS)}"
+        subject = someone
+        if rng.random() < 0.5:
+            subject, name = name, someone
     thing = rng.choice(OBJECTS)
-    if first.endswith(". "):
+    if rng.random() < 0.6:
+        first = f"{rng.choice(IOI_CONNECTIVES)} {deed}, "
+    else:
+        first = f"{rng.choice(IOI_STARTS)}{deed}. "
         subject = cap(subject)
     prompt = first + f"{subject} {rng.choice(IOI_GIVES)}"
     prompt = prompt.replace("{o}", rng.choice([a(thing), "the " + thing]))
     prompt = prompt.replace("{n}", thing).replace("{p}", rng.choice(PLACES))
     if rng.random() > 0.85:
-        receiver = rng.choice(["them", "the " + rng.choice(PEOPLE),
-                               a(rng.choice(PEOPLE))])
-    return cap(prompt), f" {receiver}" + end(rng)
+        name = rng.choice(["them", "the " + rng.choice(PEOPLE),
+                           a(rng.choice(PEOPLE))])
+    return cap(prompt), f" {name}" + end(rng)
 
 
 LAST_NAME_FIRST = [n for n in NAMES if n not in LAST_NAME_HELDOUT]
@@ -600,11 +612,11 @@ def repeat(rng):
 
 
 # What makes a sentence of the task, and the share of all sentences.
-TASKS = {"ioi": (ioi, 0.25), "recall": (recall, 0.09),
-         "last_name": (last_name, 0.12), "contraction": (contraction, 0.11),
-         "year": (year, 0.12), "fact": (fact, 0.06),
-         "pronoun": (pronoun, 0.08), "plain": (plain, 0.09),
-         "repeat": (repeat, 0.08)}
+TASKS = {"ioi": (ioi, 0.27), "recall": (recall, 0.17),
+         "last_name": (last_name, 0.10), "contraction": (contraction, 0.09),
+         "year": (year, 0.11), "fact": (fact, 0.06),
+         "pronoun": (pronoun, 0.07), "plain": (plain, 0.07),
+         "repeat": (repeat, 0.06)}
 
 
 def sentences(rng, n):
