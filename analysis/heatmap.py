@@ -22,7 +22,7 @@ from matplotlib import pyplot  # noqa: E402  (the backend comes first)
 
 # A metric's arrays, the most telling first.
 SUFFIXES = ("_recovered_overall", "_recovered", "_effect", "_mean", "")
-COLUMN_AXES = ("position", "label", "dest")
+COLUMN_AXES = ("position", "label")
 BRIEF = {"layer": "L", "head": "H", "position": "P"}
 
 
@@ -71,17 +71,26 @@ def choose_variable(group, metric, pair):
     raise HeatmapError(f"{group.name}: no metric known here: name one by --metric")
 
 
-def reduce_to_cells(variable, pair):
-    """Values and axes of a variable, one pair taken and samples averaged."""
+def row_of_pair(group, pair):
+    """Where the job's pair of that number stands among the sweep's pairs."""
+    pairs = group["pair"][...].tolist() if "pair" in group else [0]
+    if pair is None:
+        return 0
+    if pair not in pairs:
+        raise HeatmapError(f"{group.name} has no pair {pair}; it has "
+                           f"{', '.join(map(str, pairs[:20]))}"
+                           f"{', ..' if len(pairs) > 20 else ''}")
+    return pairs.index(pair)
+
+
+def reduce_to_cells(variable, row):
+    """Values and axes of a variable, one pair (or the first of the groups of
+    pairs) taken and samples averaged."""
     axes = axis_names(variable)
     values = variable[...].astype(float)
-    for axis in ("pair", "pair_group"):
+    for axis, taken in (("pair", row), ("pair_group", 0)):
         if axis in axes:
-            at = axes.index(axis)
-            if not 0 <= pair < values.shape[at]:
-                raise HeatmapError(f"--pair {pair}: {variable.name} has "
-                                   f"{values.shape[at]} along {axis}")
-            values = values.take(pair, axis=at)
+            values = values.take(taken, axis=axes.index(axis))
             axes.remove(axis)
     if "sample" in axes:
         at = axes.index("sample")
@@ -112,11 +121,11 @@ def flatten_rows(group, values, axes):
     return values.reshape(len(names), -1), row_axes, names, column
 
 
-def column_names(group, column, n, pair, is_one_pair):
+def column_names(group, column, n, row, is_one_pair):
     names = coordinate(group, column, n)
     if column == "position" and is_one_pair and "token_clean" in group:
-        tokens = group["token_clean"][pair]
-        names = [f"{text(token)!r} {name}" for token, name in zip(tokens, names)]
+        tokens = group["token_clean"][row]
+        names = [f"'{text(token)}' {name}" for token, name in zip(tokens, names)]
     return names
 
 
@@ -166,18 +175,20 @@ def heatmap(results, sweep, metric, pair, path):
     group = sweeps[sweep]
     variable = choose_variable(group, metric, pair)
     is_one_pair = "pair" in axis_names(variable)
-    values, axes = reduce_to_cells(variable, pair or 0)
+    row = row_of_pair(group, pair)
+    values, axes = reduce_to_cells(variable, row)
     values, row_axes, rows, column = flatten_rows(group, values, axes)
-    columns = column_names(group, column, values.shape[1], pair or 0, is_one_pair)
+    columns = column_names(group, column, values.shape[1], row, is_one_pair)
 
     name = variable.name.rsplit("/", 1)[-1]
-    whose = f", pair {pair or 0}" if is_one_pair else ""
+    whose = f", pair {text(group['id' if 'id' in group else 'pair'][row])}" \
+        if is_one_pair else ""
     heading = text(results.attrs.get("title", ""))
     if results.attrs.get("complete", 1) == 0:
         whose += ", incomplete run"
     draw(values, rows, " ".join(row_axes), columns, column,
          f"{heading + chr(10) if heading else ''}{sweep}: {name}{whose}",
-         text(variable.attrs.get("long_name", name)),
+         name,
          text(results.attrs.get("banner", "")), path)
     return name
 
@@ -193,14 +204,17 @@ def main(arguments=None):
                         help="an array of the sweep, such as prob_effect; "
                              "default: the recovered fraction, else the effect")
     parser.add_argument("--pair", type=int, metavar="N",
-                        help="default: all pairs where the file has their "
-                             "ratio of means, else pair 0")
+                        help="the job's pair of that number; default: all pairs "
+                             "where the file has their ratio of means, else the "
+                             "first")
     parser.add_argument("-o", "--output", default="heatmap.png", metavar="FILE")
     options = parser.parse_args(arguments)
     path = options.out
     if os.path.isdir(path):
         path = os.path.join(path, "results.h5")
     try:
+        if not os.path.exists(path):
+            raise HeatmapError("no such file: has the run been gathered?")
         with h5py.File(path, "r") as results:
             name = heatmap(results, options.sweep, options.metric, options.pair,
                            options.output)

@@ -67,6 +67,10 @@ class Heatmap(unittest.TestCase):
             }, {"pair": [0], "sample": [0, 1], "layer": [5],
                 "label": ["S1", "end"]})
 
+            write_sweep(results, "some", {
+                "prob": (("pair", "layer"), np.array([[0, 0], [5, 6]], dtype="f4")),
+            }, {"pair": [4, 7], "layer": [0, 1]})
+
     def run_main(self, *arguments):
         said, complaint = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complaint):
@@ -127,12 +131,17 @@ class Heatmap(unittest.TestCase):
         self.assertEqual(kept["rows"], ["L5"])
         np.testing.assert_array_equal(kept["values"], [[2, 4]])
 
+    def test_a_pair_is_named_by_its_number_in_the_job(self):
+        kept = self.drawn("--sweep", "some", "--pair", "7")
+        np.testing.assert_array_equal(kept["values"], [[5, 6]])
+
     def test_mistakes_are_told_in_a_sentence(self):
         for arguments, words in (
-                (["--sweep", "resid"], "no sweep resid; there are noised, resid_post, z"),
+                (["--sweep", "resid"], "no sweep resid; there are noised, resid_post, some, z"),
                 ([], "several sweeps: name one by --sweep"),
                 (["--sweep", "z", "--metric", "kl"], "no array kl; there are prob_effect"),
-                (["--sweep", "z", "--pair", "2"], "--pair 2: /sweeps/z/prob_effect has 2")):
+                (["--sweep", "z", "--pair", "2"], "/sweeps/z has no pair 2; it has 0, 1"),
+                (["--sweep", "some", "--pair", "0"], "/sweeps/some has no pair 0")):
             status, _, complaint = self.run_main(*arguments)
             self.assertEqual(status, 2)
             self.assertIn(words, complaint)
