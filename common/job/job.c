@@ -57,13 +57,14 @@ static enum status read_metric(const struct reading *r, const struct doc *doc,
         return reading_choice(r, doc, key, names, METRIC_COUNT, metric);
     struct keys keys;
     int at = 0;
-    if (keys_read(&keys, r, SCOPE_METRIC, doc)) return r->err->status;
-    (void)reading_choice(r, keys.at[KEY_METRIC_NAME], "name", names,
+    const struct reading inside = reading_inside(r, key);
+    if (keys_read(&keys, &inside, SCOPE_METRIC, doc)) return r->err->status;
+    (void)reading_choice(&inside, keys.at[KEY_METRIC_NAME], "name", names,
                          METRIC_COUNT, metric);
-    (void)reading_choice(r, keys.at[KEY_METRIC_AT], "at", ats, 2, &at);
+    (void)reading_choice(&inside, keys.at[KEY_METRIC_AT], "at", ats, 2, &at);
     bool has_at = keys.at[KEY_METRIC_AT] != &keys.fallback[KEY_METRIC_AT];
     if (has_at && *metric != METRIC_LOSS)
-        (void)reading_fail(r, doc, "at", "it belongs to loss alone");
+        (void)reading_fail(&inside, doc, "at", "it belongs to loss alone");
     if (at == 1) *metric = METRIC_LOSS_ANSWER;
     keys_free(&keys);
     return r->err->status;

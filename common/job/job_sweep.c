@@ -72,21 +72,19 @@ static enum status check_axis(const struct reading *r, const struct doc *doc,
         advice = "; use position";
     else if (axis == AXIS_DIM && site_kind(site) == SITE_MLP)
         advice = "; use neuron";
-    char axes[96] = "", sites[128] = "";
+    char axes[96] = "", sites[160] = "";
     for (int i = 0; i < AXIS_CELL; i++) {
         if (!site_has_axis(site, (enum axis)i)) continue;
         if (axes[0]) strncat(axes, ", ", 3);
         strncat(axes, axis_name((enum axis)i), 16);
     }
-    for (int i = 0; i < SITE_COUNT; i++) {
+    for (int i = 0; i < SITE_COUNT && !advice[0]; i++) {
         if (!site_has_axis((enum site)i, axis)) continue;
-        if (sites[0]) strncat(sites, ", ", 3);
-        strncat(sites, site_name((enum site)i),
-                sizeof sites - strlen(sites) - 4);
+        strncat(sites, sites[0] ? ", " : "; sites with it: ", 19);
+        strncat(sites, site_name((enum site)i), 16);
     }
-    return reading_fail(
-        r, doc, key, "%s has no axis %s; it has %s%s; sites with %s: %s",
-        site_name(site), axis_name(axis), axes, advice, axis_name(axis), sites);
+    return reading_fail(r, doc, key, "%s has no axis %s; it has %s%s%s",
+                        site_name(site), axis_name(axis), axes, advice, sites);
 }
 
 static enum status read_by(const struct reading *r, const struct doc *doc,

@@ -130,7 +130,8 @@ static enum status read_map(const struct reading *r, const struct doc *doc,
                             struct value *out)
 {
     struct keys keys;
-    if (keys_read(&keys, r, SCOPE_VALUE, doc)) return r->err->status;
+    const struct reading inside = reading_inside(r, "value");
+    if (keys_read(&keys, &inside, SCOPE_VALUE, doc)) return r->err->status;
     const struct doc *mean = keys.at[KEY_VALUE_MEAN];
     const struct doc *resample = keys.at[KEY_VALUE_RESAMPLE];
     const struct doc *add = keys.at[KEY_VALUE_ADD];
@@ -139,13 +140,13 @@ static enum status read_map(const struct reading *r, const struct doc *doc,
         (void)reading_fail(r, doc, "value",
                            "expected exactly one of mean, resample and add");
     else if (scale && !add)
-        (void)reading_fail(r, scale, "scale", "it belongs to add alone");
+        (void)reading_fail(&inside, scale, "scale", "it belongs to add alone");
     else if (mean)
         (void)read_mean(r, mean, inputs, has_corrupted, out);
     else if (resample)
         (void)read_resample(r, resample, inputs, has_corrupted, out);
     else
-        (void)read_add(r, add, scale, inputs, out);
+        (void)read_add(&inside, add, scale, inputs, out);
     keys_free(&keys);
     return r->err->status;
 }

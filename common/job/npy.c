@@ -23,6 +23,15 @@ static const char *find_key(const char *header, const char *quoted_key)
     return at + strspn(at, " ");
 }
 
+/* Bytes of text up to `end`, at most 20, for messages. */
+static int shown(const char *text, char end)
+{
+    int n = 0;
+    while (n < 20 && text[n] && text[n] != end)
+        n++;
+    return n;
+}
+
 /* "(n,)": the one dimension; false for any other shape. */
 static bool read_shape(const char *at, size_t *n)
 {
@@ -89,17 +98,17 @@ enum status npy_read_vector(float **values, int *n_values, const char *name,
     bool is_double = strncmp(descr, "'<f8'", 5) == 0;
     if (!is_double && strncmp(descr, "'<f4'", 5) != 0) {
         (void)err_set(err, STATUS_INPUT,
-                      "%s: found values of type %.8s, expected '<f4' or '<f8' "
+                      "%s: found values of type %.*s, expected '<f4' or '<f8' "
                       "(float32 or float64, little-endian)",
-                      name, descr);
+                      name, shown(descr, ','), descr);
         goto out;
     }
     /* of one dimension, both orders are the same */
     if (!read_shape(shape, &count) || count < 1 || count > MOST_VALUES) {
         (void)err_set(err, STATUS_INPUT,
-                      "%s: found shape %.20s, expected one dimension of 1 to "
+                      "%s: found shape %.*s), expected one dimension of 1 to "
                       "%d values, such as (768,)",
-                      name, shape, MOST_VALUES);
+                      name, shown(shape, ')'), shape, MOST_VALUES);
         goto out;
     }
     size_t expected = count * (is_double ? 8 : 4);

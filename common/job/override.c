@@ -88,8 +88,10 @@ static enum status apply(struct doc *doc, const char *text, int line,
         if (!at) return err->status;
     }
     struct doc value;
-    if (doc_parse_yaml(&value, "value", equals + 1, strlen(equals + 1), err))
-        return err_context(err, "--set %s", text);
+    struct err inner = {0};
+    if (doc_parse_yaml(&value, "value", equals + 1, strlen(equals + 1), &inner))
+        return err_set(err, inner.status, "--set %s: the value: %s", text,
+                       reading_why(inner.message));
     reading_set_line(&value, line);
     doc_free(at);
     *at = value;

@@ -94,13 +94,9 @@ static enum status read_lines(struct pair_reading *p, const struct input *file,
             struct doc doc;
             struct err inner = {0};
             if (doc_parse_json(&doc, "", text, bytes, &inner)) {
-                /* the parser's own line counts inside this one */
-                const char *why = strstr(inner.message, "line 1: ");
-                char place[256];
-                snprintf(place, sizeof place, "%s: line %d", p->r.file,
-                         p->r.line);
-                return err_set(p->r.err, inner.status, "%s: %s", place,
-                               why ? why + 8 : inner.message);
+                return err_set(p->r.err, inner.status, "%s: line %d: %s",
+                               p->r.file, p->r.line,
+                               reading_why(inner.message));
             }
             (void)add_pair(p, &doc, i++, out, &capacity);
             doc_free(&doc);

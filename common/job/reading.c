@@ -206,6 +206,13 @@ const struct doc *reading_item(const struct doc *doc, size_t i)
     return doc->kind == DOC_LIST ? &doc->items[i] : doc;
 }
 
+const char *reading_why(const char *message)
+{
+    const char *line = strstr(message, "line ");
+    const char *colon = line ? strstr(line, ": ") : NULL;
+    return colon ? colon + 2 : message;
+}
+
 void reading_set_line(struct doc *doc, int line)
 {
     doc->line = line;

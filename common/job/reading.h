@@ -65,6 +65,10 @@ enum status reading_choice(const struct reading *r, const struct doc *doc,
 size_t reading_n_items(const struct doc *doc);
 const struct doc *reading_item(const struct doc *doc, size_t i);
 
+/* What a document parser said of a text that is itself part of a line:
+ * message without the parser's own "line N: ". */
+const char *reading_why(const char *message);
+
 /* Give doc and all below it this line. */
 void reading_set_line(struct doc *doc, int line);
 

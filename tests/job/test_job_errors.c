@@ -1,0 +1,415 @@
+/* Every refusal of a job: what was written, and the whole sentence. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/job/job_text.h"
+
+struct row {
+    const char *text, *says;
+};
+
+/* Lines after a good model, metrics and pairs; the first of them is line 5 of
+ * the file, where every message but those of later lines begins. */
+static const struct row refused[] = {
+    {"sweep: []", "unknown key 'sweep'; did you mean 'sweeps'?"},
+    {"zzzzz: 1",
+     "unknown key 'zzzzz'; the keys here are title, model, models, weights, "
+     "prepend_bos, pairs, prompts, require, both_ways, align, min_gap, "
+     "metrics, sweeps, skip_unchanged, activations, analyses, memory, store"},
+    {"models: [a]", "models: not supported yet (several models)"},
+    {"activations: []",
+     "activations: not supported yet (exported activations)"},
+    {"analyses: []", "analyses: not supported yet (analyses without edits)"},
+    {"weights: processed\nsweeps: [{site: z, by: [layer]}]",
+     "weights: processed: not supported yet"},
+    {"weights: cooked\nsweeps: [{site: z, by: [layer]}]",
+     "weights: found 'cooked', expected raw or processed"},
+    {"prepend_bos: yes\nsweeps: [{site: z, by: [layer]}]",
+     "prepend_bos: found 'yes', expected true or false"},
+    {"title: [a]\nsweeps: [{site: z, by: [layer]}]",
+     "title: found a list of 1, expected a text"},
+    {"min_gap: -1\nsweeps: [{site: z, by: [layer]}]",
+     "min_gap: found -1, expected a number of at least 0"},
+    {"memory: lots\nsweeps: [{site: z, by: [layer]}]",
+     "memory: found 'lots', expected a size such as 16GB, 16GiB or 500MB"},
+    {"align: middle\nsweeps: [{site: z, by: [layer]}]",
+     "align: found 'middle', expected start or end"},
+    {"prompts: p.jsonl\nsweeps: [{site: z, by: [layer]}]",
+     "prompts: pairs and prompts exclude each other"},
+    {"require: top1\nsweeps: [{site: z, by: [layer]}]",
+     "require: found 'top1', expected a map with the keys clean, margin"},
+    {"require: {clean: top2}\nsweeps: [{site: z, by: [layer]}]",
+     "require: clean: found 'top2', expected top1 or attribute; did you mean "
+     "'top1'?"},
+    {"require: {margin: a}\nsweeps: [{site: z, by: [layer]}]",
+     "require: margin: found 'a', expected a finite number"},
+    {"require: {clean: attribute}\nboth_ways: true\nsweeps: [{site: z, by: "
+     "[layer]}]",
+     "require: clean: attribute and both_ways exclude each other: a swapped "
+     "pair has no attribute"},
+    {"store: {pairs: some}\nsweeps: [{site: z, by: [layer]}]",
+     "sweep 'z': store: pairs: found 'some', expected all or none"},
+    {"store: {reduce: [median]}\nsweeps: [{site: z, by: [layer]}]",
+     "sweep 'z': store: reduce: found 'median', expected mean, sem or n; did "
+     "you mean 'mean'?"},
+    {"sweeps: []",
+     "sweeps: found a list of 0, expected a list of at least one sweep"},
+    {"sweeps: {a: 1}",
+     "sweeps: found a map, expected a list of at least one sweep"},
+    {"sweeps: [z]",
+     "sweep 0: found 'z', expected a map with the keys name, description, "
+     "site, by, layers, positions, labels, heads, neurons, dims, dest, src, "
+     "index, label_positions, base, value, identity, metrics, select, store"},
+    {"sweeps: [{by: [layer]}]",
+     "sweep 0: the key site is missing (site: the activation that is edited)"},
+    {"sweeps: [{site: z}]", "sweep 'z': the key by is missing (a list of axes, "
+                            "e.g. [layer, position]; [] is one cell)"},
+    {"sweeps: [{site: resid_pst, by: [layer]}]",
+     "sweep 'resid_pst': site: found 'resid_pst', expected embed, resid_pre, "
+     "q, k, v, attn_scores, pattern, z, attn_out, resid_mid, mlp_pre, "
+     "mlp_post, mlp_out or resid_post; did you mean 'resid_post'?"},
+    {"sweeps: [{site: z, by: layer}]",
+     "sweep 'z': by: found 'layer', expected a list of axes, e.g. [layer, "
+     "position]"},
+    {"sweeps: [{site: z, by: [layers]}]",
+     "sweep 'z': by: found 'layers', expected layer, position, label, head, "
+     "dest, src, neuron, dim or cell; did you mean 'layer'?"},
+    {"sweeps: [{site: z, by: [layer, layer]}]",
+     "sweep 'z': by: layer is given twice"},
+    {"sweeps: [{site: z, by: [position, label]}]",
+     "sweep 'z': by: position and label exclude each other"},
+    {"sweeps: [{site: resid_pre, by: [layer, head]}]",
+     "sweep 'resid_pre': by: resid_pre has no axis head; it has layer, "
+     "position, label, dim; sites with it: q, k, v, attn_scores, pattern, z"},
+    {"sweeps: [{site: pattern, by: [layer, position]}]",
+     "sweep 'pattern': by: pattern has no axis position; it has layer, head, "
+     "dest, src; use dest (the query's position) or src (the key's), which "
+     "take labels too"},
+    {"sweeps: [{site: pattern, by: [layer, label]}]",
+     "sweep 'pattern': by: pattern has no axis label; it has layer, head, "
+     "dest, src; use dest (the query's position) or src (the key's), which "
+     "take labels too"},
+    {"sweeps: [{site: z, by: [layer, dest]}]",
+     "sweep 'z': by: z has no axis dest; it has layer, position, label, head, "
+     "dim; use position"},
+    {"sweeps: [{site: mlp_post, by: [layer, dim]}]",
+     "sweep 'mlp_post': by: mlp_post has no axis dim; it has layer, position, "
+     "label, neuron; use neuron"},
+    {"sweeps: [{site: z, by: [layer, neuron]}]",
+     "sweep 'z': by: z has no axis neuron; it has layer, position, label, "
+     "head, dim; sites with it: mlp_pre, mlp_post"},
+    {"sweeps: [{site: embed, by: [layer]}]",
+     "sweep 'embed': by: embed has no axis layer; it has position, label, dim; "
+     "sites with it: resid_pre, q, k, v, attn_scores, pattern, z, attn_out, "
+     "resid_mid, mlp_pre, mlp_post, mlp_out, resid_post"},
+    {"sweeps: [{site: embed, by: [position], layers: [0]}]",
+     "sweep 'embed': layers: embed has no axis layer; it has position, label, "
+     "dim; sites with it: resid_pre, q, k, v, attn_scores, pattern, z, "
+     "attn_out, resid_mid, mlp_pre, mlp_post, mlp_out, resid_post"},
+    {"sweeps: [{site: z, by: [layer, cell]}]",
+     "sweep 'z': by: cell is the axis of a list of cells: give `heads: [L9H9, "
+     "..]`, `neurons: [L8N2744, ..]` or `index`"},
+    {"sweeps: [{site: z, by: [scale]}]",
+     "sweep 'z': by: found 'scale', expected layer, position, label, head, "
+     "dest, src, neuron, dim or cell"},
+    {"sweeps: [{site: z, by: [layer], heads: [0, L1H0]}]",
+     "sweep 'z': heads: found 0, expected only cells such as L9H9, or only "
+     "numbers and ranges"},
+    {"sweeps: [{site: z, heads: [L1H0, L1H0]}]",
+     "sweep 'z': heads: a cell of layer 1 stands in the list twice"},
+    {"sweeps: [{site: z, by: [position], heads: [L1H0]}]",
+     "sweep 'z': by: the sweep is a list of cells, whose one axis is cell; "
+     "position is no column of the list"},
+    {"sweeps: [{site: z, heads: [L1H0], layers: [0]}]",
+     "sweep 'z': layers: the list of cells already gives the layer"},
+    {"sweeps: [{site: mlp_post, neurons: [L1H3]}]",
+     "sweep 'mlp_post': neurons: found 'L1H3', expected whole numbers of at "
+     "least 0 and ranges such as 0-3"},
+    {"sweeps: [{site: z, neurons: [L1N3]}]",
+     "sweep 'z': neurons: z has no axis neuron; it has layer, position, label, "
+     "head, dim; sites with it: mlp_pre, mlp_post"},
+    {"sweeps: [{site: z, by: [layer], layers: []}]",
+     "sweep 'z': layers: the list is empty: nothing is left to edit; leave the "
+     "key out for all"},
+    {"sweeps: [{site: z, by: [layer], layers: 3-1}]",
+     "sweep 'z': layers: the range 3-1 ends before it begins"},
+    {"sweeps: [{site: z, by: [layer], layers: [-1]}]",
+     "sweep 'z': layers: found -1, expected whole numbers of at least 0 and "
+     "ranges such as 0-3"},
+    {"sweeps: [{site: z, by: [layer], layers: [0-99999999]}]",
+     "sweep 'z': layers: found '0-99999999', expected whole numbers of at "
+     "least 0 and ranges such as 0-3"},
+    {"sweeps: [{site: z, by: [layer], layers: [0-9999999]}]",
+     "sweep 'z': layers: more than 1048576 values"},
+    {"sweeps: [{site: z, by: [label], positions: [end]}]",
+     "sweep 'z': positions: the axis is label: choose with `labels`"},
+    {"sweeps: [{site: z, by: [position], labels: [end]}]",
+     "sweep 'z': labels: the axis is position: use `by: [label]`, or choose "
+     "with `positions`"},
+    {"sweeps: [{site: z, by: [position], positions: [end]}]",
+     "sweep 'z': positions: found the label end on the axis position; use `by: "
+     "[label]`"},
+    {"sweeps: [{site: z, by: [label], labels: [3]}]",
+     "sweep 'z': labels: found 3, expected labels"},
+    {"sweeps: [{site: z, by: [layer], label_positions: each}]",
+     "sweep 'z': label_positions: it needs `by: [label]`"},
+    {"sweeps: [{site: z, by: [layer], base: clean, value: clean}]",
+     "sweep 'z': value: base and value are both clean, so nothing would "
+     "change; say `identity: true` if that is meant"},
+    {"sweeps: [{site: z, by: [layer], base: noised}]",
+     "sweep 'z': base: noised: not supported yet"},
+    {"sweeps: [{site: z, by: [layer], base: dirty}]",
+     "sweep 'z': base: found 'dirty', expected clean, corrupted or noised"},
+    {"sweeps: [{site: z, by: [layer], value: -inf}]",
+     "sweep 'z': value: found -inf on z, expected it on attn_scores alone; "
+     "zero is possible here"},
+    {"sweeps: [{site: pattern, by: [layer], value: mean}]",
+     "sweep 'pattern': value: mean on pattern: not supported yet"},
+    {"sweeps: [{site: z, by: [layer], value: {mean: {per: label}}}]",
+     "sweep 'z': value: a mean per label needs `by: [label]` or `positions` "
+     "that are labels alone"},
+    {"sweeps: [{site: z, by: [layer], value: {mean: {per: head}}}]",
+     "sweep 'z': value: mean: per: found 'head', expected position, label or "
+     "none"},
+    {"sweeps: [{site: z, by: [layer], value: {mean: {}, resample: {}}}]",
+     "sweep 'z': value: expected exactly one of mean, resample and add"},
+    {"sweeps: [{site: z, by: [layer], value: {scale: 2}}]",
+     "sweep 'z': value: expected exactly one of mean, resample and add"},
+    {"sweeps: [{site: z, by: [layer], value: {mean: {}, scale: 2}}]",
+     "sweep 'z': value: scale: it belongs to add alone"},
+    {"sweeps: [{site: z, by: [layer], value: {resample: {n: 0}}}]",
+     "sweep 'z': value: resample: n: found 0, expected a whole number from 1 "
+     "to 10000"},
+    {"sweeps: [{site: z, by: [layer], value: {resample: {seed: -1}}}]",
+     "sweep 'z': value: resample: seed: found -1, expected a whole number of "
+     "at least 0"},
+    {"sweeps: [{site: z, by: [layer], value: 3}]",
+     "sweep 'z': value: found 3, expected clean, corrupted, zero, -inf, mean "
+     "or resample"},
+    {"sweeps: [{site: z, by: [layer], value: noise}]",
+     "sweep 'z': value: found 'noise', expected clean, corrupted, zero, -inf, "
+     "mean or resample"},
+    {"sweeps: [{site: z, by: [layer], window: {width: 3}}]",
+     "sweep 'z': window: not supported yet (windows of layers)"},
+    {"sweeps: [{site: z, by: [layer], hold: [mlp_out]}]",
+     "sweep 'z': hold: not supported yet (severed paths)"},
+    {"sweeps: [{site: z, by: [layer], mask: each}]",
+     "sweep 'z': mask: not supported yet (group masks)"},
+    {"sweeps: [{site: z, by: [layer], groups: {of: z}}]",
+     "sweep 'z': groups: not supported yet (groups of components)"},
+    {"sweeps: [{site: z, by: [layer], noise: {}}]",
+     "sweep 'z': noise: not supported yet (noised runs)"},
+    {"sweeps: [{site: z, by: [layer], edits: []}]",
+     "sweep 'z': edits: not supported yet (edits by hand)"},
+    {"sweeps: [{site: z, by: [layer], record: []}]",
+     "sweep 'z': record: not supported yet (activations of edited cells)"},
+    {"sweeps: [{site: z, by: [layer], path: {}}]",
+     "sweep 'z': path: not supported yet (path patching)"},
+    {"sweeps: [{site: z, by: [layer], metrics: []}]",
+     "sweep 'z': metrics: found a list of 0, expected a list of 1 to 12 "
+     "metrics"},
+    {"sweeps: [{site: z, by: [layer], metrics: [logit_dif]}]",
+     "sweep 'z': metrics: found 'logit_dif', expected logit, logit_diff, prob, "
+     "prob_diff, logprob, kl_clean, kl_base, loss, loss_answer, answer_rank, "
+     "accuracy or top1; did you mean 'logit_diff'?"},
+    {"sweeps: [{site: z, by: [layer], metrics: [prob, prob]}]",
+     "sweep 'z': metrics: prob is given twice"},
+    {"sweeps: [{site: z, by: [layer], metrics: [{name: prob, at: answer}]}]",
+     "sweep 'z': metrics: at: it belongs to loss alone"},
+    {"sweeps: [{site: z, by: [layer], select: {first: 0}}]",
+     "sweep 'z': select: first: found 0, expected a whole number of at least "
+     "1"},
+    {"sweeps: [{site: z, by: [layer], select: {first: 1, sample: 2}}]",
+     "sweep 'z': select: first and sample exclude each other"},
+    {"sweeps: [{name: a/b, site: z, by: [layer]}]",
+     "sweep 'a/b': name: found 'a/b', expected at most 64 letters, digits, _, "
+     "- and ., not beginning with a dot"},
+    {"sweeps: [{site: z, by: [layer]}, {site: z, by: [head]}]",
+     "sweeps: two sweeps have the name 'z': give each its own"},
+    {"require: {cleen: top1}\nsweeps: [{site: z, by: [layer]}]",
+     "require: unknown key 'cleen'; did you mean 'clean'?"},
+    {"sweeps: [{site: z, by: [layer], store: {tops: 3}}]",
+     "sweep 'z': store: unknown key 'tops'; did you mean 'top'?"},
+    {"sweeps: [{site: z, by: [layer], value: {men: {}}}]",
+     "sweep 'z': value: unknown key 'men'; did you mean 'mean'?"},
+    {"sweeps: [{site: z, by: [layer], metrics: [{name: loss, et: all}]}]",
+     "sweep 'z': metrics: unknown key 'et'; did you mean 'at'?"},
+    {"sweeps: [{site: z, by: [layer], value: {mean: [1]}}]",
+     "sweep 'z': value: mean: found a list of 1, expected a map with the keys "
+     "prompts, run, within, per"},
+    {"sweeps: [{site: pattern, by: [layer], positions: [1]}]",
+     "sweep 'pattern': positions: pattern has no axis position; it has layer, "
+     "head, dest, src; use dest (the query's position) or src (the key's), "
+     "which take labels too"},
+    {"sweeps: [{site: mlp_out, by: [layer], heads: [1]}]",
+     "sweep 'mlp_out': heads: mlp_out has no axis head; it has layer, "
+     "position, label, dim; sites with it: q, k, v, attn_scores, pattern, z"},
+    {"sweeps: [{site: z, by: [layer], src: [1]}]",
+     "sweep 'z': src: z has no axis src; it has layer, position, label, head, "
+     "dim; use position"},
+    {"sweeps: [{name: \"\", site: z, by: [layer]}]",
+     "sweep '': name: found an empty text"},
+    {"sweeps: [{name: .a, site: z, by: [layer]}]",
+     "sweep '.a': name: found '.a', expected at most 64 letters, digits, _, - "
+     "and ., not beginning with a dot"},
+    {"sweeps: [{site: z, by: [layer], identity: 1}]",
+     "sweep 'z': identity: found 1, expected true or false"},
+};
+
+/* Whole files. */
+static const struct row refused_files[] = {
+    {"a: [\n", "job.yaml: line 2: while parsing a flow node: did not find "
+               "expected node content"},
+    {"\n", "job.yaml: the file is empty"},
+    {"[1]\n", "job.yaml: line 1: found a list of 1, expected a job: a map with "
+              "model, pairs and sweeps"},
+    {"model: m\nsweeps: [{site: z, by: [layer]}]\n",
+     "job.yaml: line 1: the key pairs is missing (a list or FILE.jsonl; or "
+     "prompts, for clean prompts alone)"},
+    {"pairs: [{clean: a}]\nsweeps: [{site: z, by: [layer]}]\n",
+     "job.yaml: line 1: the key model is missing (folder: holds config.json, "
+     "model.safetensors (or its shards), vocab.json and merges.txt; `--model` "
+     "overrides it)"},
+    {"model: m\nprompts: [{clean_tokens: [1]}]\nmetrics: [kl_clean]\nsweeps: "
+     "[{site: z, by: [layer]}]\n",
+     "job.yaml: line 4: sweep 'z': value: prompts alone have no corrupted run "
+     "to take it from: give zero, -inf, mean, resample or add"},
+    {"model: m\nprompts: [{clean_tokens: [1]}]\nmetrics: [kl_clean]\nsweeps: "
+     "[{site: z, by: [layer], base: corrupted}]\n",
+     "job.yaml: line 4: sweep 'z': base: found corrupted, expected clean: "
+     "prompts alone have no corrupted run"},
+    {"model: m\nprompts: [{clean_tokens: [1]}]\nmetrics: [kl_clean]\nsweeps: "
+     "[{site: z, by: [layer], value: {mean: {run: corrupted}}}]\n",
+     "job.yaml: line 4: sweep 'z': value: mean: run: prompts alone have no "
+     "corrupted run"},
+    {"model: m\nprompts: [{clean_tokens: [1]}]\nboth_ways: true\nmetrics: "
+     "[kl_clean]\nsweeps: [{site: z, by: [layer], value: zero}]\n",
+     "job.yaml: line 3: both_ways: prompts alone cannot be swapped"},
+    {"model: m\npairs: []\nsweeps: [{site: z, by: [layer]}]\n",
+     "job.yaml: line 2: pairs: the list is empty"},
+    {"model: m\npairs: 3\nsweeps: [{site: z, by: [layer]}]\n",
+     "job.yaml: line 2: pairs: found 3, expected a list of pairs, or "
+     "FILE.jsonl"},
+};
+
+/* Jobs that parse, but not for a model of 2 layers, 3 heads, d_head 4, d_mlp
+ * 20 and prompts of 4 tokens. */
+static const struct row refused_by_shape[] = {
+    {"sweeps: [{site: mlp_post, neurons: [L1N20]}]",
+     "sweep 'mlp_post': cell 0: found neuron 20, expected 0 to 19: the model "
+     "has 20"},
+    {"sweeps: [{site: z, by: [layer], layers: [2]}]",
+     "sweep 'z': layers: found layer 2, expected 0 to 1: the model has 2"},
+    {"sweeps: [{site: z, by: [layer], heads: [3]}]",
+     "sweep 'z': heads: found head 3, expected 0 to 2: the model has 3"},
+    {"sweeps: [{site: z, by: [layer], dims: [4]}]",
+     "sweep 'z': dims: found dim 4, expected 0 to 3: the model has 4"},
+    {"sweeps: [{site: mlp_post, by: [layer], neurons: [20]}]",
+     "sweep 'mlp_post': neurons: found neuron 20, expected 0 to 19: the model "
+     "has 20"},
+    {"sweeps: [{site: z, by: [layer], positions: [4]}]",
+     "sweep 'z': positions: found position 4, but the longest corrupted run "
+     "has 4 tokens"},
+    {"sweeps: [{site: z, by: [layer], positions: [-5]}]",
+     "sweep 'z': positions: found position -5, but the longest corrupted run "
+     "has 4 tokens"},
+    {"sweeps: [{site: z, by: [layer], positions: [S2]}]",
+     "sweep 'z': positions: no pair has the label 'S2'"},
+    {"sweeps: [{site: z, by: [layer], select: {groups: [a]}}]",
+     "sweep 'z': select: groups: no pair is in the group 'a'"},
+};
+
+#define COUNT(rows) (sizeof rows / sizeof *rows)
+
+static void expect(const struct row *row, const char *says, enum status status,
+                   const struct err *err)
+{
+    if (status == STATUS_INPUT && strcmp(err->message, says) == 0) return;
+    fail_msg("%s\n  expected: %s\n  found:    %s", row->text, says,
+             status ? err->message : "no error");
+}
+
+static void a_wrong_job_is_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        struct inputs inputs;
+        struct job job;
+        struct err err;
+        char says[2048];
+        enum status status =
+            job_text_parse_with(&job, &inputs, refused[i].text, &err);
+        snprintf(says, sizeof says, "job.yaml: line 5: %s", refused[i].says);
+        expect(&refused[i], says, status, &err);
+        job_free(&job);
+        inputs_free(&inputs);
+    }
+}
+
+static void a_wrong_file_is_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(refused_files); i++) {
+        struct inputs inputs;
+        struct job job;
+        struct err err;
+        enum status status =
+            job_text_parse(&job, &inputs, refused_files[i].text, &err);
+        expect(&refused_files[i], refused_files[i].says, status, &err);
+        job_free(&job);
+        inputs_free(&inputs);
+    }
+}
+
+static void what_the_model_or_the_pairs_lack_is_named(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(refused_by_shape); i++) {
+        const struct row *row = &refused_by_shape[i];
+        struct inputs inputs;
+        struct job job;
+        struct pairs pairs;
+        struct err err;
+        char says[2048];
+        if (job_text_parse_with(&job, &inputs, row->text, &err))
+            fail_msg("%s", err.message);
+        enum status status =
+            pairs_build(&pairs, &job, &inputs, &small_config, NULL, &err);
+        snprintf(says, sizeof says, "job.yaml: line 5: %s", row->says);
+        expect(row, says, status, &err);
+        job_free(&job);
+        inputs_free(&inputs);
+    }
+}
+
+static void a_file_that_is_not_there_is_named(void **state)
+{
+    (void)state;
+    struct inputs inputs;
+    struct job job;
+    struct err err = {0};
+    assert_int_equal(inputs_open(&inputs, "no-folder/none.yaml", &err), 0);
+    assert_int_equal(job_parse(&job, &inputs, NULL, 0, &err), STATUS_INPUT);
+    assert_string_equal(err.message,
+                        "no file none.yaml (a path is relative to the folder "
+                        "of the job, no-folder)");
+    inputs_free(&inputs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wrong_job_is_refused_with_a_sentence),
+        cmocka_unit_test(a_wrong_file_is_refused_with_a_sentence),
+        cmocka_unit_test(what_the_model_or_the_pairs_lack_is_named),
+        cmocka_unit_test(a_file_that_is_not_there_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
