@@ -28,7 +28,8 @@ TOLERANCE = 1e-5
 SKIPPED = 77
 COMPUTED, UNCHANGED, NOT_APPLICABLE, DETERMINED = 1, 2, 4, 6
 POSITIONS = ("position", "dest", "src")
-RUNS = {"skip": (COMPUTED, UNCHANGED, DETERMINED), "full": (COMPUTED,)}
+RUNS = {"skip": (COMPUTED, UNCHANGED, DETERMINED),
+        "full": (COMPUTED, DETERMINED)}
 
 
 class Report:
@@ -36,7 +37,7 @@ class Report:
 
     def __init__(self, way):
         self.way, self.values, self.failures = way, 0, 0
-        self.worst = 0.0
+        self.worst, self.unchanged = 0.0, 0
 
     def fail(self, sentence):
         self.failures += 1
@@ -125,6 +126,7 @@ def trim(found, expected, axes):
 
 def compare_status(report, name, status, expected, allowed):
     """Applicable cells have an allowed status, the others not_applicable."""
+    report.unchanged += np.sum(status == UNCHANGED)
     applies = np.zeros(status.shape, bool)
     applies[tuple(map(slice, expected.shape))] = np.isfinite(expected)
     wrong = np.where(applies, ~np.isin(status, allowed),
@@ -138,6 +140,7 @@ def compare_status(report, name, status, expected, allowed):
 def compare_sweep(report, name, group, fixture, allowed):
     expected_group, axes = fixture["sweeps"][name], ["pair"]
     axes += list(expected_group.attrs["axes"])
+    shape = None
     for metric, data in expected_group.items():
         expected = data[()]
         if metric not in group:
@@ -151,12 +154,14 @@ def compare_sweep(report, name, group, fixture, allowed):
                        expected, bound)
         if metric.endswith("_overall"):
             continue
-        if "status" in group and group["status"].shape == found.shape:
-            compare_status(report, name, group["status"][()], expected,
-                           allowed)
-        else:
-            report.fail(f"{name}/status: absent or not of the shape "
-                        f"{found.shape}")
+        shape, known = found.shape, expected
+    if shape is None:
+        return
+    if "status" in group and group["status"].shape == shape:
+        compare_status(report, name, group["status"][()], known, allowed)
+    else:
+        report.fail(f"{name}/status: absent or not of the values' shape "
+                    f"{shape}")
 
 
 def compare_hooks(report, path, fixture, ids):
@@ -250,8 +255,8 @@ def main(arguments=None):
             if report.values == 0:
                 report.fail("nothing was compared")
             print(f"{way}: {report.values} values compared, at most "
-                  f"{report.worst:.4f} of a bound used, {report.failures} "
-                  f"failures")
+                  f"{report.worst:.4f} of a bound used, {report.unchanged} "
+                  f"cells unchanged, {report.failures} failures")
             failures += report.failures
     return 1 if failures else 0
 

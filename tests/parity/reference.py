@@ -87,7 +87,8 @@ class Pair:
         self.sequence = spec.get("answer_sequence", [])
         self.labels = {"end": -1, **spec.get("positions", {})}
         self.tokens, self.logits, self.cache = {}, {}, {}
-        self.length, self.read = {}, {}  # both without the answer_sequence
+        self.length, self.prompt = {}, {}  # with, without answer_sequence
+        self.read = {}
         for run in "clean", "corrupted":
             if run + "_tokens" not in spec:
                 continue
@@ -95,21 +96,22 @@ class Pair:
             self.tokens[run] = torch.tensor([tokens + self.sequence])
             logits, cache = model.run_with_cache(self.tokens[run])
             self.logits[run], self.cache[run] = logits[0], cache
-            self.length[run] = len(tokens)
+            self.length[run] = self.tokens[run].shape[1]
+            self.prompt[run] = len(tokens)
             read = spec.get("read", "end")
             read = range(len(tokens)) if read == "all" else read
             self.read[run] = [self.position(p, run) for p in (
                 [read] if isinstance(read, (int, str)) else read)]
 
     def position(self, p, run):
-        """An index or label as the job gives it; None beyond this prompt,
-        or where the pair has no such label."""
+        """An index, from the prompt's end where it is negative, or a label;
+        None beyond what is run, or where the pair has no such label."""
         if isinstance(p, str):
             p = self.labels.get(p)
             p = p[run] if isinstance(p, dict) else p
             if p is None:
                 return None
-        p = p + self.length[run] if p < 0 else p
+        p = p + self.prompt[run] if p < 0 else p
         return p if 0 <= p < self.length[run] else None
 
     def counterpart(self, p, base, run):
@@ -118,8 +120,8 @@ class Pair:
         if isinstance(p, str):
             return self.position(p, run)
         p = self.position(p, base)
-        if p is not None and self.length[base] != self.length[run]:
-            p += {"start": 0, "end": self.length[run] - self.length[base]}[
+        if p is not None and self.prompt[base] != self.prompt[run]:
+            p += {"start": 0, "end": self.prompt[run] - self.prompt[base]}[
                 self.align]
         return p if p is not None and 0 <= p < self.length[run] else None
 
@@ -133,7 +135,7 @@ def metric(name, pair, logits, run):
     edited, whose tokens are predicted and whose logits kl_base compares."""
     logprobs = logits.log_softmax(-1)
     if pair.sequence:  # teacher-forced: position t predicts the token t + 1
-        n = pair.length[run]
+        n = pair.prompt[run]
         total = sum(logprobs[n - 1 + i, token]
                     for i, token in enumerate(pair.sequence))
         return {"logprob": total, "loss_answer": -total,
