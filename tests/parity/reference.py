@@ -53,9 +53,30 @@ def check_keys(what, given, known):
         raise ValueError(f"{what}: the reference knows no {sorted(unknown)}")
 
 
-def load_model(folder, dtype, weights="raw"):
+def permute(state, d_head, seed):
+    """The same model with d_model and d_head in another order, so that
+    every sum over them is rounded otherwise."""
+    random = torch.Generator().manual_seed(seed)
+    c = torch.randperm(len(state["ln_final.w"]), generator=random)
+    k = torch.randperm(d_head, generator=random)
+    for name, value in state.items():
+        kind = name.split(".")[-1]
+        if kind in ("W_E", "W_pos", "w", "b", "b_O", "W_out", "b_out"):
+            state[name] = value[..., c]
+        elif kind in ("W_in", "W_U"):
+            state[name] = value[c]
+        elif kind in ("W_Q", "W_K", "W_V"):
+            state[name] = value[:, c][..., k]
+        elif kind in ("b_Q", "b_K", "b_V"):
+            state[name] = value[:, k]
+        elif kind == "W_O":
+            state[name] = value[:, k][..., c]
+
+
+def load_model(folder, dtype, weights="raw", order=0):
     """The Hugging Face model of a folder and the same as a
-    HookedTransformer; processed: as TransformerLens loads by default."""
+    HookedTransformer; processed: as TransformerLens loads by default; order:
+    not 0, with dimensions permuted."""
     processed = {"raw": False, "processed": True}[weights]
     hf = GPT2LMHeadModel.from_pretrained(
         folder, dtype=dtype, attn_implementation="eager").eval()
@@ -70,6 +91,8 @@ def load_model(folder, dtype, weights="raw"):
     model = HookedTransformer(config, move_to_device=False)
     state = convert_gpt2_weights(hf, config)
     state["unembed.b_U"] = torch.zeros(c.vocab_size, dtype=dtype)
+    if order:
+        permute(state, config.d_head, order)
     model.load_and_process_state_dict(
         state, fold_ln=processed, center_writing_weights=processed,
         center_unembed=processed, fold_value_biases=processed)
@@ -410,7 +433,7 @@ class Sweep:
 class Job:
     """A parity job over a model in one dtype."""
 
-    def __init__(self, path, spec, dtype):
+    def __init__(self, path, spec, dtype, order=0):
         check_keys(path, spec, JOB_KEYS)
         if spec["prepend_bos"]:
             raise ValueError(f"{path}: token ids come without BOS")
@@ -418,7 +441,7 @@ class Job:
         self.spec, self.folder = spec, folder
         self.hf, self.model = load_model(
             (folder / spec["model"]).resolve(), dtype,
-            spec.get("weights", "raw"))
+            spec.get("weights", "raw"), order)
         self.pairs = [Pair(self.model, p) for p in spec["pairs"]]
         self.metrics = metric_names(spec["metrics"])
         self.sweeps = [Sweep(self.model,
