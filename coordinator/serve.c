@@ -222,11 +222,13 @@ out:
     return err->status;
 }
 
-enum status serve_leave(const struct serve *serve, struct err *err)
+enum status serve_leave(const struct serve *serve, int exit_status,
+                        struct err *err)
 {
     struct message *message = mem_calloc(1, sizeof *message, "a message", err);
     if (!message) return err->status;
     message->kind = MESSAGE_LEAVE;
+    message->as.leave.exit_status = (uint32_t)exit_status;
     for (int worker = 0; worker < serve->n_workers; worker++)
         if (transport_send(serve->transport, worker, message, err)) break;
     free(message);

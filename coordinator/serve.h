@@ -1,6 +1,6 @@
 /* serve.h - the coordinator's side of the protocol: messages in, the
  * scheduler asked, messages out. It knows units and bytes, no plan and no
- * file; what becomes of a result is its caller's (run.c).
+ * file; what becomes of a result is its caller's (coordinator.c).
  *
  * docs/protocol.md tells the protocol. */
 #ifndef PATCHSWEEP_COORDINATOR_SERVE_H
@@ -54,8 +54,9 @@ struct serve {
 enum status serve_run(const struct serve *serve, int *n_silent,
                       struct err *err) WARN_UNUSED;
 
-/* Tell every worker to exit, when all is written. */
-enum status serve_leave(const struct serve *serve, struct err *err) WARN_UNUSED;
+/* Tell every worker to exit, when all is written, with the run's status. */
+enum status serve_leave(const struct serve *serve, int exit_status,
+                        struct err *err) WARN_UNUSED;
 
 /* Seconds of a clock that only goes forward. */
 double serve_now_s(void);

@@ -14,6 +14,7 @@ struct loop {
     uint64_t queue[QUEUE];
     int n_queued;
     bool is_stopping, is_over;
+    int exit_status;
     struct message_bye totals;
     struct buf result;
 };
@@ -38,6 +39,7 @@ static enum status take(struct loop *loop, struct err *err)
         return STATUS_OK;
     case MESSAGE_LEAVE:
         loop->is_over = true;
+        loop->exit_status = (int)loop->message->as.leave.exit_status;
         return STATUS_OK;
     default:
         break;
@@ -128,12 +130,14 @@ static enum status run(struct loop *loop, struct err *err)
     return STATUS_OK;
 }
 
-enum status worker_loop(const struct worker *worker, struct err *err)
+enum status worker_loop(const struct worker *worker, int *exit_status,
+                        struct err *err)
 {
     struct loop loop = {.worker = worker};
     loop.message = mem_calloc(1, sizeof *loop.message, "a message", err);
     if (!loop.message) return err->status;
     enum status status = run(&loop, err);
+    *exit_status = loop.exit_status;
     buf_free(&loop.result);
     free(loop.message);
     return status;

@@ -19,9 +19,9 @@ struct worker {
     void *user;
 };
 
-/* Until the coordinator says LEAVE. Fails only where the transport does or a
- * message is not of the protocol. */
-enum status worker_loop(const struct worker *worker,
+/* Until the coordinator says LEAVE; *exit_status is the run's. Fails only
+ * where the transport does or a message is not of the protocol. */
+enum status worker_loop(const struct worker *worker, int *exit_status,
                         struct err *err) WARN_UNUSED;
 
 #endif

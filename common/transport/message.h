@@ -51,7 +51,7 @@ enum {
     FIELD(u64, units)                                                          \
     FIELD(u64, failed)                                                         \
     FIELD(f64, busy_s)
-#define MESSAGE_LEAVE_FIELDS(FIELD) FIELD(u32, status)
+#define MESSAGE_LEAVE_FIELDS(FIELD) FIELD(u32, exit_status)
 
 /* CODE, number on the wire, member, direction, meaning */
 #define MESSAGE_LIST(X)                                                        \

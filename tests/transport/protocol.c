@@ -38,8 +38,10 @@ int protocol_work(struct transport *transport)
     struct message_hello hello = {.pid = 1, .host = "here"};
     struct worker worker = {
         .transport = transport, .hello = &hello, .compute = compute};
-    if (worker_loop(&worker, &err)) fprintf(stderr, "%s\n", err.message);
-    return (int)err.status;
+    int exit_status = 0;
+    if (worker_loop(&worker, &exit_status, &err))
+        fprintf(stderr, "%s\n", err.message);
+    return err.status || exit_status != PROTOCOL_EXIT;
 }
 
 struct watch {
@@ -156,7 +158,7 @@ int protocol_coordinate(struct transport *transport, int n_workers,
     serve.scheduler = scheduler;
     if (serve_run(&serve, &n_silent, &err)) goto out;
     out->seconds = serve_now_s() - start_s;
-    if (serve_leave(&serve, &err)) goto out;
+    if (serve_leave(&serve, PROTOCOL_EXIT, &err)) goto out;
 out:
     scheduler_close(scheduler);
     if (err.status) fprintf(stderr, "%s\n", err.message);

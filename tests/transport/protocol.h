@@ -10,7 +10,7 @@
 
 #include "common/transport/transport.h"
 
-enum { PROTOCOL_UNITS = 240, PROTOCOL_BLOCKS = 6 };
+enum { PROTOCOL_UNITS = 240, PROTOCOL_BLOCKS = 6, PROTOCOL_EXIT = 75 };
 
 struct protocol_outcome {
     int answered[PROTOCOL_UNITS]; /* times a new answer came */

@@ -1,0 +1,473 @@
+#include "coordinator/coordinator.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/plan/result.h"
+#include "common/store/runinfo.h"
+#include "coordinator/coordinator_parts.h"
+
+static const double look_s = 1;     /* between looks for OUT/stop */
+static const double silent_s = 600; /* see serve.h */
+
+enum status coordinator_open(struct coordinator **out,
+                             const struct coordinator_options *options,
+                             struct err *err)
+{
+    char who[LOCK_WHO_BYTES], *path = NULL;
+    uint64_t cut_bytes = 0;
+    *out = NULL;
+    struct coordinator *c = mem_calloc(1, sizeof *c, "the run", err);
+    if (!c) return err->status;
+    c->options = options;
+    c->lock.fd = -1;
+    if (file_make_folder(options->folder, err)) goto out;
+    lock_describe(who);
+    if (lock_take(&c->lock, options->folder, who, options->break_lock, err))
+        goto out;
+    c->stop_path = file_join(options->folder, "stop", err);
+    path = file_join(options->folder, "journal", err);
+    if (!path || !c->stop_path ||
+        journal_open(&c->journal, path, &cut_bytes, err))
+        goto out;
+    if (cut_bytes && options->log)
+        fprintf(options->log,
+                "%s: cut %llu bytes that were not whole when the last start "
+                "ended\n",
+                path, (unsigned long long)cut_bytes);
+    if (file_exists(c->stop_path)) {
+        if (options->log)
+            fprintf(options->log, "%s: left from before, removed\n",
+                    c->stop_path);
+        (void)unlink(c->stop_path);
+    }
+    *out = c;
+    c = NULL;
+out:
+    free(path);
+    coordinator_close(c);
+    return err->status;
+}
+
+void coordinator_close(struct coordinator *c)
+{
+    if (!c) return;
+    scheduler_close(c->scheduler);
+    journal_close(c->journal);
+    lock_release(&c->lock);
+    free(c->stop_path);
+    free(c->done);
+    free(c);
+}
+
+struct journal *coordinator_journal(struct coordinator *c)
+{
+    return c->journal;
+}
+
+/* Serving */
+
+struct serving {
+    struct coordinator *c;
+    const struct buf *start;
+    struct progress progress;
+    struct buf hosts, cpus, kernels; /* distinct ones, for the record */
+    struct buf kinds;                /* CPU type with BLAS kernel, distinct */
+    int n_kinds, n_joined, n_workers;
+    bool is_recorded; /* the start */
+    double next_sync_s, next_look_s;
+    const char *stop_reason; /* NULL: none asked for */
+    bool is_dropped;
+    uint64_t n_results, cells_computed, cells_unchanged, cells_failed;
+};
+
+static void stamp(struct buf *out, enum runinfo key)
+{
+    char text[32] = "";
+    time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc))
+        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    runinfo_put_text(out, key, text);
+}
+
+/* Append name to a NUL-separated list unless it is there; true: appended. */
+static bool add_distinct(struct buf *list, const char *name)
+{
+    size_t n = strlen(name) + 1;
+    for (size_t at = 0; at < list->n;) {
+        size_t length = strlen((const char *)list->data + at) + 1;
+        if (length == n && memcmp(list->data + at, name, n) == 0) return false;
+        at += length;
+    }
+    buf_bytes(list, name, n);
+    return true;
+}
+
+static void put_list(struct buf *out, enum runinfo key, const struct buf *list,
+                     const char *separator)
+{
+    struct buf text = {0};
+    for (size_t at = 0; at < list->n;) {
+        const char *name = (const char *)list->data + at;
+        buf_printf(&text, "%s%s", at ? separator : "", name);
+        at += strlen(name) + 1;
+    }
+    char *joined = buf_take_text(&text);
+    if (joined) runinfo_put_text(out, key, joined);
+    free(joined);
+}
+
+/* Append a record and release its text. */
+static enum status append(struct serving *s, enum journal_record kind,
+                          struct buf *text, struct err *err)
+{
+    enum status status = buf_check(text, "a record of the journal", err);
+    if (status == STATUS_OK)
+        status = journal_append(s->c->journal, kind, text->data, text->n, err);
+    buf_free(text);
+    return status;
+}
+
+/* The start is recorded when all have joined, or the first result comes. */
+static enum status record_start(struct serving *s, struct err *err)
+{
+    if (s->is_recorded) return STATUS_OK;
+    s->is_recorded = true;
+    struct buf text = {0};
+    buf_bytes(&text, s->start->data, s->start->n);
+    runinfo_put_count(&text, RUNINFO_RANKS, s->n_workers);
+    put_list(&text, RUNINFO_HOSTS, &s->hosts, " ");
+    put_list(&text, RUNINFO_CPU, &s->cpus, "; ");
+    put_list(&text, RUNINFO_BLAS_KERNEL, &s->kernels, "; ");
+    s->next_sync_s = 0;
+    return append(s, JOURNAL_START, &text, err);
+}
+
+static enum status record_end(struct serving *s, const char *ending,
+                              double now_s, struct err *err)
+{
+    const struct progress *p = &s->progress;
+    double wall_s = now_s - p->start_s;
+    struct buf text = {0};
+    stamp(&text, RUNINFO_ENDED);
+    runinfo_put_text(&text, RUNINFO_ENDING, ending);
+    runinfo_put_count(&text, RUNINFO_CELLS_COMPUTED,
+                      (int64_t)s->cells_computed);
+    runinfo_put_count(&text, RUNINFO_CELLS_UNCHANGED,
+                      (int64_t)s->cells_unchanged);
+    runinfo_put_count(&text, RUNINFO_CELLS_FAILED, (int64_t)s->cells_failed);
+    runinfo_put_count(&text, RUNINFO_UNITS_COMPUTED, (int64_t)s->n_results);
+    runinfo_put_number(&text, RUNINFO_FLOPS, p->new_flops);
+    runinfo_put_number(&text, RUNINFO_COMPUTE_S, p->busy_s);
+    runinfo_put_number(&text, RUNINFO_WALL_S, wall_s);
+    if (wall_s > 0)
+        runinfo_put_number(&text, RUNINFO_EFFICIENCY,
+                           p->busy_s / (wall_s * s->n_workers));
+    if (append(s, JOURNAL_END, &text, err)) return err->status;
+    return journal_sync(s->c->journal, err);
+}
+
+static enum status on_joined(void *user, int worker,
+                             const struct message_hello *hello, struct err *err)
+{
+    struct serving *s = user;
+    char kind[2 * MESSAGE_NAME_BYTES + 2];
+    (void)add_distinct(&s->hosts, hello->host);
+    (void)add_distinct(&s->cpus, hello->cpu);
+    (void)add_distinct(&s->kernels, hello->blas);
+    snprintf(kind, sizeof kind, "%s, %s", hello->cpu, hello->blas);
+    if (add_distinct(&s->kinds, kind) && s->n_kinds++ > 0 && s->c->options->log)
+        fprintf(s->c->options->log,
+                "warning: rank %d on %s has another CPU type (%s); values "
+                "from different CPU types may differ in the last bits\n",
+                worker, hello->host, kind);
+    if (++s->n_joined < s->n_workers) return STATUS_OK;
+    return record_start(s, err);
+}
+
+static enum status on_result(void *user, int worker, uint64_t number,
+                             bool is_new, const void *data, size_t n,
+                             struct err *err)
+{
+    struct serving *s = user;
+    struct coordinator *c = s->c;
+    if (!is_new)
+        return coordinator_compare_second(c, number, data, n, s->n_kinds <= 1,
+                                          err);
+    struct result result;
+    struct unit unit;
+    if (result_decode(&result, c->plan, data, n, err))
+        return err_context(err, "from rank %d", worker);
+    plan_unit(c->plan, number, &unit);
+    uint64_t cells = coordinator_unit_cells(c->plan, &unit);
+    uint64_t lanes = result.is_baseline ? 0 : result.n_lanes;
+    bool is_right = result.unit == number;
+    if (is_right) {
+        s->n_results++;
+        s->cells_computed += lanes;
+        s->cells_unchanged += cells - lanes;
+        progress_add(&s->progress, cells, unit.flops, result.flops,
+                     result.seconds);
+    }
+    result_free(&result);
+    if (!is_right)
+        return err_set(err, STATUS_MPI,
+                       "rank %d sent another unit's result as unit %llu",
+                       worker, (unsigned long long)number);
+    if (record_start(s, err)) return err->status;
+    return journal_append(c->journal, JOURNAL_RESULT, data, n, err);
+}
+
+static enum status on_failed(void *user, int worker, uint64_t number,
+                             bool is_new, const char *sentence, struct err *err)
+{
+    struct serving *s = user;
+    if (!is_new) return STATUS_OK;
+    struct unit unit;
+    plan_unit(s->c->plan, number, &unit);
+    s->cells_failed += coordinator_unit_cells(s->c->plan, &unit);
+    s->progress.failed++;
+    s->progress.flops_done += unit.flops;
+    s->progress.new_plan_flops += unit.flops;
+    if (s->c->options->log)
+        fprintf(s->c->options->log, "unit %llu failed on rank %d: %s\n",
+                (unsigned long long)number, worker, sentence);
+    if (record_start(s, err)) return err->status;
+    struct buf record = {0};
+    buf_u64(&record, number);
+    buf_bytes(&record, sentence, strlen(sentence));
+    return append(s, JOURNAL_FAILURE, &record, err);
+}
+
+static enum status on_left(void *user, int worker,
+                           const struct message_bye *bye, struct err *err)
+{
+    (void)user;
+    (void)worker;
+    (void)bye;
+    (void)err;
+    return STATUS_OK;
+}
+
+static enum status on_silent(void *user, int worker, double waited_s,
+                             struct err *err)
+{
+    (void)err;
+    struct serving *s = user;
+    if (s->c->options->log)
+        fprintf(s->c->options->log,
+                "warning: rank %d was not heard for %.0f s; its units go to "
+                "others\n",
+                worker, waited_s);
+    return STATUS_OK;
+}
+
+static const char *find_stop_reason(struct serving *s, double now_s)
+{
+    const struct coordinator_options *options = s->c->options;
+    if (options->signal && options->signal() == COORDINATOR_SIGNAL_STOP)
+        return "SIGUSR1";
+    if (options->end_s > 0 && now_s >= options->end_s) return "time limit";
+    if (now_s < s->next_look_s) return NULL;
+    s->next_look_s = now_s + look_s;
+    if (!file_exists(s->c->stop_path)) return NULL;
+    (void)unlink(s->c->stop_path);
+    return "stop file";
+}
+
+static enum status on_tick(void *user, double now_s, enum serve_wish *wish,
+                           struct err *err)
+{
+    struct serving *s = user;
+    const struct coordinator_options *options = s->c->options;
+    if (options->signal && options->signal() == COORDINATOR_SIGNAL_DROP) {
+        s->is_dropped = true;
+        *wish = SERVE_DROP;
+        return STATUS_OK;
+    }
+    if (!s->stop_reason) {
+        s->stop_reason = find_stop_reason(s, now_s);
+        if (s->stop_reason && options->log)
+            fprintf(options->log,
+                    "%sstopping (%s): units that were given out are waited "
+                    "for\n",
+                    options->is_terminal ? "\n" : "", s->stop_reason);
+    }
+    if (s->stop_reason) *wish = SERVE_STOP;
+    if (now_s >= s->next_sync_s) {
+        s->next_sync_s = now_s + options->sync_s;
+        if (journal_sync(s->c->journal, err)) return err->status;
+    }
+    progress_tick(&s->progress, now_s);
+    return lock_beat(&s->c->lock, err);
+}
+
+static const struct serve_callbacks callbacks = {
+    .joined = on_joined,
+    .result = on_result,
+    .failed = on_failed,
+    .left = on_left,
+    .silent = on_silent,
+    .tick = on_tick,
+};
+
+/* The plan's segments as the scheduler wants them, and the totals. */
+static struct scheduler_segment *make_segments(struct serving *s,
+                                               struct err *err)
+{
+    const struct plan *plan = s->c->plan;
+    struct scheduler_segment *segments = mem_calloc(
+        (size_t)plan->n_segments, sizeof *segments, "the segments", err);
+    for (int i = 0; segments && i < plan->n_segments; i++) {
+        const struct segment *from = &plan->segments[i];
+        segments[i] = (struct scheduler_segment){
+            .first_unit = from->first_unit,
+            .n_units = from->n_units,
+            .flops = from->flops,
+            .block = from->block,
+            .is_baseline = from->sweep == PLAN_BASELINE,
+            .is_dropped = from->is_dropped};
+        if (from->is_dropped || from->sweep == PLAN_BASELINE) continue;
+        uint64_t cells = from->n_cells * (uint64_t)plan->blocks[from->block].n *
+                         (uint64_t)plan->grids[from->sweep].n_samples;
+        s->progress.cells_total += cells;
+        if (from->n_units == 0) s->progress.cells += cells;
+    }
+    return segments;
+}
+
+/* What earlier starts did counts as done. */
+static void count_done(struct serving *s)
+{
+    const struct coordinator *c = s->c;
+    for (uint64_t number = 0; number < c->plan->n_units; number++) {
+        if (!(c->done[number / 8] >> (number % 8) & 1)) continue;
+        struct unit unit;
+        plan_unit(c->plan, number, &unit);
+        s->progress.cells += coordinator_unit_cells(c->plan, &unit);
+    }
+}
+
+static double unit_flops(void *user, uint64_t number)
+{
+    struct unit unit;
+    plan_unit(user, number, &unit);
+    return unit.flops;
+}
+
+static enum status open_scheduler(struct serving *s, struct err *err)
+{
+    struct coordinator *c = s->c;
+    struct scheduler_segment *segments = make_segments(s, err);
+    if (!segments) return err->status;
+    struct scheduler_work work = {.segments = segments,
+                                  .n_segments = c->plan->n_segments,
+                                  .n_blocks = c->plan->n_blocks,
+                                  .done = c->done,
+                                  .unit_flops = unit_flops,
+                                  .user = (void *)(uintptr_t)c->plan};
+    enum status status =
+        scheduler_open(&c->scheduler, &work, s->n_workers, err);
+    free(segments);
+    if (status != STATUS_OK) return status;
+    struct scheduler_counts counts;
+    scheduler_count(c->scheduler, &counts);
+    count_done(s);
+    s->progress.units = counts.done;
+    s->progress.units_total = counts.units;
+    s->progress.flops_done = counts.done_flops;
+    s->progress.flops_total = counts.flops;
+    if (c->options->log && counts.done)
+        fprintf(c->options->log, "resuming: %llu of %llu units are done\n",
+                (unsigned long long)counts.done,
+                (unsigned long long)counts.units);
+    return STATUS_OK;
+}
+
+/* How it ended, as a sentence for the journal and a status. */
+static enum status conclude(struct serving *s,
+                            struct coordinator_outcome *outcome,
+                            struct err *err)
+{
+    struct scheduler_counts counts;
+    scheduler_count(s->c->scheduler, &counts);
+    outcome->is_dropped = s->is_dropped;
+    outcome->is_complete = scheduler_is_complete(s->c->scheduler);
+    const char *reason = s->is_dropped    ? "signal"
+                         : s->stop_reason ? s->stop_reason
+                                          : "workers were lost";
+    snprintf(outcome->ending, sizeof outcome->ending, "%s",
+             outcome->is_complete && counts.failed ? "finished, units failed"
+             : outcome->is_complete                ? "finished"
+                                                   : reason);
+    if (record_start(s, err) ||
+        record_end(s, outcome->ending, serve_now_s(), err))
+        return err->status;
+    if (!outcome->is_complete)
+        return err_set(err, STATUS_INCOMPLETE,
+                       "incomplete (%s): %llu of %llu units are done; run "
+                       "again to resume",
+                       outcome->ending, (unsigned long long)counts.done,
+                       (unsigned long long)counts.units);
+    if (counts.failed)
+        return err_set(err, STATUS_UNITS_FAILED,
+                       "%llu of %llu units failed; /failures of results.h5 "
+                       "says which and why",
+                       (unsigned long long)counts.failed,
+                       (unsigned long long)counts.units);
+    return STATUS_OK;
+}
+
+enum status coordinator_serve(struct coordinator *c,
+                              struct transport *transport, int n_workers,
+                              const struct buf *start,
+                              struct coordinator_outcome *outcome,
+                              struct err *err)
+{
+    double now_s = serve_now_s();
+    struct serving s = {.c = c,
+                        .start = start,
+                        .n_workers = n_workers,
+                        .next_sync_s = now_s + c->options->sync_s,
+                        .progress = {.stream = c->options->log,
+                                     .is_terminal = c->options->is_terminal,
+                                     .start_s = now_s,
+                                     .n_workers = n_workers}};
+    *outcome = (struct coordinator_outcome){0};
+    if (open_scheduler(&s, err)) goto out;
+    c->serve = (struct serve){.transport = transport,
+                              .scheduler = c->scheduler,
+                              .n_workers = n_workers,
+                              .own_worker = 0,
+                              .silent_s = silent_s,
+                              .callbacks = &callbacks,
+                              .user = &s};
+    if (serve_run(&c->serve, &outcome->n_silent, err)) {
+        /* What has been recorded is to survive whatever went wrong. */
+        struct err second = {0};
+        if (err->status != STATUS_LOCKED && journal_sync(c->journal, &second) &&
+            c->options->log)
+            fprintf(c->options->log, "%s\n", second.message);
+        goto out;
+    }
+    progress_end(&s.progress, serve_now_s());
+    (void)conclude(&s, outcome, err);
+out:
+    buf_free(&s.hosts);
+    buf_free(&s.cpus);
+    buf_free(&s.kernels);
+    buf_free(&s.kinds);
+    return err->status;
+}
+
+enum status coordinator_leave(struct coordinator *c, int exit_status,
+                              struct err *err)
+{
+    return serve_leave(&c->serve, exit_status, err);
+}
