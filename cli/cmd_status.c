@@ -1,0 +1,100 @@
+#include <stdlib.h>
+
+#include "cli/command.h"
+#include "cli/results_file.h"
+#include "cli/studies.h"
+#include "cli/tally.h"
+#include "common/store/lock.h"
+#include "common/store/runinfo.h"
+
+static const char help[] =
+    "usage: patchsweep status OUT [--exit-code]\n"
+    "\n"
+    "How far a run is and who is at it, from OUT alone.\n"
+    "\n"
+    "  --exit-code    exit 0 where it is finished, 3 where units failed, 75\n"
+    "                 where it is not finished: run it again. Without it: 0.\n"
+    "\n"
+    "example: until patchsweep status out --exit-code; do sbatch --wait "
+    "job.sh\n"
+    "         [ $? -eq 75 ] || break; done\n";
+
+static void print_line(const char *label, const char *text, enum runinfo key)
+{
+    char *value = text ? runinfo_get(text, key) : NULL;
+    if (value) printf("%-9s %s\n", label, value);
+    free(value);
+}
+
+static void print_status(const char *folder, const struct study *study,
+                         const struct tally *tally)
+{
+    struct buf who = {0};
+    double share = tally->flops > 0 ? tally->done_flops / tally->flops
+                   : tally->units   ? 0
+                                    : 1;
+    bool is_held = lock_holder(folder, &who);
+    char *holder = is_held ? buf_take_text(&who) : NULL;
+    buf_free(&who);
+    printf("%-9s %s\n", "job", study->job.title);
+    printf("%-9s %llu of %llu (%.1f %% of the work)\n", "units",
+           (unsigned long long)tally->done, (unsigned long long)tally->units,
+           100 * share);
+    if (tally->failed)
+        printf("%-9s %llu\n", "failed", (unsigned long long)tally->failed);
+    printf("%-9s %d\n", "starts", tally->n_starts);
+    print_line("started", tally->start, RUNINFO_STARTED);
+    print_line("hosts", tally->start, RUNINFO_HOSTS);
+    print_line("ranks", tally->start, RUNINFO_RANKS);
+    print_line("ended", tally->end, RUNINFO_ENDED);
+    print_line("ending", tally->end, RUNINFO_ENDING);
+    if (tally->start && !tally->end && !is_held)
+        printf("%-9s killed: it left no record of its end\n", "ending");
+    printf("%-9s %s\n", "held by", holder ? holder : "nobody");
+    free(holder);
+}
+
+static enum status report(const char *folder, int *exit_status, struct err *err)
+{
+    struct journal *journal = NULL;
+    struct study study = {0};
+    struct tally tally = {0};
+    if (results_file_open_journal(&journal, folder, err) ||
+        studies_open_journal(&study, journal, err) ||
+        tally_count(&tally, &study.plan, journal, err))
+        goto out;
+    print_status(folder, &study, &tally);
+    enum status state = STATUS_OK;
+    if (tally.failed) state = STATUS_UNITS_FAILED;
+    if (tally.done + tally.failed < tally.units || tally.units == 0)
+        state = STATUS_INCOMPLETE;
+    *exit_status = status_exit(state);
+out:
+    tally_free(&tally);
+    study_close(&study);
+    journal_close(journal);
+    return err->status;
+}
+
+enum status cmd_status(int argc, char **argv, int *exit_status, struct err *err)
+{
+    bool is_help = false, is_done, has_exit_code = false;
+    const char *folder;
+    int state = 0;
+    const struct option_spec specs[] = {
+        {"exit-code", 0, OPTION_SET, &has_exit_code},
+        {"help", 'h', OPTION_HELP, &is_help}};
+    static const char *const names[] = {"OUT"};
+    const struct command_line line = {.command = "status",
+                                      .specs = specs,
+                                      .n_specs = 2,
+                                      .names = names,
+                                      .least = 1,
+                                      .most = 1};
+    if (command_parse(&line, help, &is_help, argc, argv, &folder, &is_done,
+                      err) ||
+        is_done || report(folder, &state, err))
+        return err->status;
+    if (has_exit_code) *exit_status = state;
+    return STATUS_OK;
+}
