@@ -115,6 +115,13 @@ enum status keys_read(struct keys *out, const struct reading *r,
     return STATUS_OK;
 }
 
+/* Text of a cell of a Markdown table, where | would end it. */
+static void write_cell(struct buf *out, const char *text)
+{
+    for (; *text; text++)
+        buf_printf(out, *text == '|' ? "\\%c" : "%c", *text);
+}
+
 void job_describe_keys(struct buf *out)
 {
     for (int scope = 0; scope < SCOPE_COUNT; scope++) {
@@ -129,12 +136,13 @@ void job_describe_keys(struct buf *out)
                 continue;
             }
             bool has_default = row->fallback != NULL;
-            buf_printf(out, "| `%s` | %s | %s%s%s | %s |\n", row->name,
-                       row->holds, has_default ? "`" : "",
-                       has_default   ? row->fallback
-                       : row->absent ? row->absent
-                                     : "mandatory",
-                       has_default ? "`" : "", row->meaning);
+            const char *absent = row->absent ? row->absent : "mandatory";
+            buf_printf(out, "| `%s` | ", row->name);
+            write_cell(out, row->holds);
+            buf_printf(out, has_default ? " | `%s` | " : " | %s | ",
+                       has_default ? row->fallback : absent);
+            write_cell(out, row->meaning);
+            buf_printf(out, " |\n");
         }
     }
 }

@@ -68,10 +68,12 @@ struct check {
 static enum status fail(const struct check *c, const struct pair *pair,
                         const char *lacks, const char *needs)
 {
-    return err_set(c->err, STATUS_INPUT,
-                   "%s: line %d: pair '%.80s' %s; sweep '%s' (%s: line %d) %s",
-                   c->file, pair->line, pair->id, lacks, c->sweep->name,
-                   c->job->path, c->sweep->line, needs);
+    char of_pair[READING_PLACE], of_sweep[READING_PLACE];
+    return err_set(
+        c->err, STATUS_INPUT, "%s: pair '%.80s' %s; sweep '%s' (%s) %s",
+        reading_place(of_pair, c->file, pair->line), pair->id, lacks,
+        c->sweep->name, reading_place(of_sweep, c->job->path, c->sweep->line),
+        needs);
 }
 
 static enum status check_metrics(const struct check *c, const struct pair *pair)
@@ -177,17 +179,18 @@ static enum status check_place(const struct check *c, const char *key,
         is_found |= label ? found != NULL : index < n_tokens && index >= -n;
     }
     if (is_found) return STATUS_OK;
+    char place[READING_PLACE];
+    (void)reading_place(place, c->job->path, c->sweep->line);
     if (label)
         return err_set(c->err, STATUS_INPUT,
-                       "%s: line %d: sweep '%s': %s: no pair has the label "
+                       "%s: sweep '%s': %s: no pair has the label "
                        "'%s'",
-                       c->job->path, c->sweep->line, c->sweep->name, key,
-                       label);
+                       place, c->sweep->name, key, label);
     return err_set(c->err, STATUS_INPUT,
-                   "%s: line %d: sweep '%s': %s: found position %d, but the "
+                   "%s: sweep '%s': %s: found position %d, but the "
                    "longest %s run has %d tokens",
-                   c->job->path, c->sweep->line, c->sweep->name, key, index,
-                   run_name(c->sweep->base), longest);
+                   place, c->sweep->name, key, index, run_name(c->sweep->base),
+                   longest);
 }
 
 static enum status check_list(const struct check *c, const char *key,
@@ -233,11 +236,13 @@ static enum status check_selection(const struct check *c)
         while (k < c->pairs->n_groups &&
                strcmp(c->pairs->groups[k], group) != 0)
             k++;
+        char place[READING_PLACE];
         if (k == c->pairs->n_groups)
             return err_set(c->err, STATUS_INPUT,
-                           "%s: line %d: sweep '%s': select: groups: no pair "
+                           "%s: sweep '%s': select: groups: no pair "
                            "is in the group '%.80s'",
-                           c->job->path, sweep->line, sweep->name, group);
+                           reading_place(place, c->job->path, sweep->line),
+                           sweep->name, group);
     }
     return STATUS_OK;
 }
@@ -262,11 +267,13 @@ static enum status check_require(const struct pairs *pairs,
             lacks = has_answer ? "has no wrong answer" : "has no answer";
             key = "margin";
         }
+        char place[READING_PLACE];
         if (lacks)
             return err_set(err, STATUS_INPUT,
-                           "%s: line %d: pair '%.80s' %s, which %s: require: "
+                           "%s: pair '%.80s' %s, which %s: require: "
                            "%s needs",
-                           file, pair->line, pair->id, lacks, job->path, key);
+                           reading_place(place, file, pair->line), pair->id,
+                           lacks, job->path, key);
     }
     return STATUS_OK;
 }

@@ -163,13 +163,15 @@ static enum status number_pairs(struct pairs *out, const char *file,
     for (int i = 0; i < out->n; i++)
         names[i] = (struct named){out->items[i].id, i};
     (void)number_names(names, out->n, number);
+    char place[READING_PLACE];
     for (int i = 1; i < out->n && !err->status; i++)
         if (strcmp(names[i].name, names[i - 1].name) == 0)
-            (void)err_set(err, STATUS_INPUT,
-                          "%s: line %d: the id '%.80s' is given twice, to pair "
-                          "%d too",
-                          file, out->items[names[i].at].line, names[i].name,
-                          names[i - 1].at);
+            (void)err_set(
+                err, STATUS_INPUT,
+                "%s: the id '%.80s' is given twice, to pair "
+                "%d too",
+                reading_place(place, file, out->items[names[i].at].line),
+                names[i].name, names[i - 1].at);
 out:
     free(names);
     free(number);
@@ -273,15 +275,17 @@ enum status pairs_build_reference(struct pairs *out, const struct job *job,
     if (file && !read_lines(&p, file, out)) (void)finish(out, path, err);
     for (int i = 0; i < job->n_sweeps && !err->status; i++) {
         const struct value *value = &job->sweeps[i].value;
+        char place[READING_PLACE];
         if (!value->prompts || strcmp(value->prompts, path) != 0) continue;
         for (int k = 0; k < out->n && !err->status; k++)
             if (!out->items[k].run[value->run].n_tokens)
-                (void)err_set(err, STATUS_INPUT,
-                              "%s: line %d: pair '%s' has no %s prompt; sweep "
-                              "'%s' (%s: line %d) reads it",
-                              path, out->items[k].line, out->items[k].id,
-                              run_name(value->run), job->sweeps[i].name,
-                              job->path, job->sweeps[i].line);
+                (void)err_set(
+                    err, STATUS_INPUT,
+                    "%s: line %d: pair '%s' has no %s prompt; sweep "
+                    "'%s' (%s) reads it",
+                    path, out->items[k].line, out->items[k].id,
+                    run_name(value->run), job->sweeps[i].name,
+                    reading_place(place, job->path, job->sweeps[i].line));
     }
     if (err->status) pairs_free(out);
     return err->status;

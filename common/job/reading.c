@@ -206,6 +206,15 @@ const struct doc *reading_item(const struct doc *doc, size_t i)
     return doc->kind == DOC_LIST ? &doc->items[i] : doc;
 }
 
+const char *reading_place(char out[READING_PLACE], const char *file, int line)
+{
+    if (line < 0)
+        snprintf(out, READING_PLACE, "%.280s: --set", file);
+    else
+        snprintf(out, READING_PLACE, "%.280s: line %d", file, line);
+    return out;
+}
+
 const char *reading_why(const char *message)
 {
     const char *line = strstr(message, "line ");

@@ -65,6 +65,11 @@ enum status reading_choice(const struct reading *r, const struct doc *doc,
 size_t reading_n_items(const struct doc *doc);
 const struct doc *reading_item(const struct doc *doc, size_t i);
 
+/* "FILE: line N", or "FILE: --set" for the negative line of a node that a
+ * --set replaced; returns out. */
+enum { READING_PLACE = 320 };
+const char *reading_place(char out[READING_PLACE], const char *file, int line);
+
 /* What a document parser said of a text that is itself part of a line:
  * message without the parser's own "line N: ". */
 const char *reading_why(const char *message);

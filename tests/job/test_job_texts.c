@@ -251,6 +251,30 @@ static void a_wrong_override_is_named(void **state)
     }
 }
 
+/* What pairs lack for a sweep that --set wrote: no line of the file. */
+static void a_sweep_by_override_is_named_without_a_line(void **state)
+{
+    (void)state;
+    static const char *const text =
+        "sweeps=[{site: z, by: [layer], positions: [7]}]";
+    struct err err = {0};
+    struct job job;
+    struct inputs inputs;
+    struct pairs pairs;
+    job_text_open(&inputs,
+                  "model: m\nmetrics: [kl_base]\nsweeps: []\npairs: "
+                  "[{clean_tokens: [1, 2], corrupted_tokens: [1, 3]}]\n");
+    if (job_parse(&job, &inputs, &text, 1, &err)) fail_msg("%s", err.message);
+    assert_int_equal(
+        pairs_build(&pairs, &job, &inputs, &small_config, NULL, &err),
+        STATUS_INPUT);
+    assert_string_equal(err.message,
+                        "job.yaml: --set: sweep 'z': positions: found position "
+                        "7, but the longest corrupted run has 2 tokens");
+    job_free(&job);
+    inputs_free(&inputs);
+}
+
 static void every_truncation_of_a_job_is_refused_or_read(void **state)
 {
     (void)state;
@@ -291,6 +315,7 @@ int main(void)
         cmocka_unit_test(the_full_text_reads_back_as_the_same_job),
         cmocka_unit_test(overrides_replace_and_add_keys),
         cmocka_unit_test(a_wrong_override_is_named),
+        cmocka_unit_test(a_sweep_by_override_is_named_without_a_line),
         cmocka_unit_test(every_truncation_of_a_job_is_refused_or_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
