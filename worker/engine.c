@@ -13,7 +13,8 @@ size_t engine_bytes(const struct model_config *config, size_t max_rows,
 {
     size_t C = (size_t)config->d_model, F = (size_t)config->d_mlp;
     size_t S = max_tokens, H = (size_t)config->n_head;
-    return (max_rows * (7 * C + F) + S * 4 * C + H * S * S) * sizeof(float) +
+    return (max_rows * (7 * C + F) + S * 4 * C + H * S * S + 2 * F) *
+               sizeof(float) +
            max_rows * (S * sizeof(int) + sizeof(struct row) +
                        sizeof(struct cheap_row));
 }
@@ -43,7 +44,8 @@ struct engine *engine_open(const struct weights *weights, size_t max_rows,
         {&e->out, max_rows * C},     {&e->mlp, max_rows * F},
         {&e->queries, S * C},        {&e->keys, S * C},
         {&e->values, S * C},         {&e->lane_z, S * C},
-        {&e->scores, H * S * S},
+        {&e->scores, H * S * S},     {&e->one_mlp, F},
+        {&e->one_edited, F},
     };
     for (size_t i = 0; i < sizeof floats / sizeof *floats; i++)
         *floats[i].buffer =
@@ -68,6 +70,8 @@ void engine_close(struct engine *engine)
     free(engine->z);
     free(engine->out);
     free(engine->mlp);
+    free(engine->one_mlp);
+    free(engine->one_edited);
     free(engine->queries);
     free(engine->keys);
     free(engine->values);

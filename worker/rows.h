@@ -33,6 +33,7 @@ struct engine {
     float *mlp;       /* (R, F) */
     struct cheap_row *cheap; /* (R) of the layer under way */
     size_t n_cheap;
+    float *one_mlp, *one_edited; /* (F) of one cheap row */
     /* one lane's attention; S = max_tokens */
     float *queries; /* (S, C) */
     float *keys;    /* (S, C) */

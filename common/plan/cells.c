@@ -69,17 +69,12 @@ static void add_row(struct rows *rows, int base, int source)
     rows->n++;
 }
 
-/* Add the position `at` of the base where it and its counterpart exist. */
-static void add_index(const struct cell *cell, struct rows *rows, int at)
+/* Add the position `at` (not negative) and its counterpart in the source,
+ * `source` where the runs are of different pairs, where both exist. */
+static void add_pair(const struct cell *cell, struct rows *rows, int at,
+                     int source)
 {
     enum run base = cell->sweep->base;
-    int source = at;
-    if (at < 0) {
-        at += cell->pair->run[base].n_prompt;
-        if (cell->source_pair)
-            source += cell->source_pair->run[cell->source_run].n_prompt;
-    }
-    if (at < 0 || at >= cell->pair->run[base].n_tokens) return;
     if (!cell->source_pair) {
         add_row(rows, at, at);
         return;
@@ -89,6 +84,19 @@ static void add_index(const struct cell *cell, struct rows *rows, int at)
     if (source >= 0 &&
         source < cell->source_pair->run[cell->source_run].n_tokens)
         add_row(rows, at, source);
+}
+
+/* Add a position by its number: of the prompt, without an answer_sequence;
+ * negative ones count from the prompt's end. */
+static void add_index(const struct cell *cell, struct rows *rows, int at)
+{
+    int source = at, n = cell->pair->run[cell->sweep->base].n_prompt;
+    if (at < 0) {
+        at += n;
+        if (cell->source_pair)
+            source += cell->source_pair->run[cell->source_run].n_prompt;
+    }
+    if (at >= 0 && at < n) add_pair(cell, rows, at, source);
 }
 
 /* Add the positions of a label, or its one position item. */
@@ -136,7 +144,7 @@ static void fill_rows(struct cell *cell, struct rows *rows, enum axis axis,
             add_place(cell, rows, &places->items[i]);
     } else {
         for (int at = 0; at < cell->pair->run[cell->sweep->base].n_tokens; at++)
-            add_index(cell, rows, at);
+            add_pair(cell, rows, at, at);
     }
 }
 

@@ -37,8 +37,8 @@ static enum status add_block(struct plan *plan, const int *pairs, int n,
         }
         const struct pair *pair = &plan->pairs->items[pairs[i]];
         for (int run = 0; run < RUN_COUNT; run++)
-            if (pair->run[run].n_tokens > block->max_tokens)
-                block->max_tokens = pair->run[run].n_tokens;
+            if (pair->run[run].n_prompt > block->longest_prompt)
+                block->longest_prompt = pair->run[run].n_prompt;
     }
     return STATUS_OK;
 }

@@ -101,6 +101,17 @@ int grid_row_width(enum site site, const struct model_config *config)
     return site_kind(site) == SITE_MLP ? config->d_mlp : config->d_model;
 }
 
+/* Positions count the prompt, without an answer_sequence. */
+static int longest_prompt(const struct pairs *pairs)
+{
+    int longest = 0;
+    for (int p = 0; p < pairs->n; p++)
+        for (int run = 0; run < RUN_COUNT; run++)
+            if (pairs->items[p].run[run].n_prompt > longest)
+                longest = pairs->items[p].run[run].n_prompt;
+    return longest;
+}
+
 static enum status fill_axis(struct grid_axis *out, enum axis axis,
                              const struct sweep *sweep,
                              const struct pairs *pairs,
@@ -121,11 +132,11 @@ static enum status fill_axis(struct grid_axis *out, enum axis axis,
                                : config->d_model,
                            err);
     case AXIS_POSITION:
-        return fill_places(out, &sweep->positions, pairs->max_tokens, err);
+        return fill_places(out, &sweep->positions, longest_prompt(pairs), err);
     case AXIS_DEST:
-        return fill_places(out, &sweep->dest, pairs->max_tokens, err);
+        return fill_places(out, &sweep->dest, longest_prompt(pairs), err);
     case AXIS_SRC:
-        return fill_places(out, &sweep->src, pairs->max_tokens, err);
+        return fill_places(out, &sweep->src, longest_prompt(pairs), err);
     case AXIS_LABEL:
         return fill_labels(out, sweep, pairs, err);
     case AXIS_CELL:

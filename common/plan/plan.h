@@ -76,8 +76,8 @@ struct grid {
 
 struct block {
     int extension;
-    bool is_dropped; /* a pair of it is no longer in the job */
-    int max_tokens;  /* longest run */
+    bool is_dropped;    /* a pair of it is no longer in the job */
+    int longest_prompt; /* of its runs; an answer_sequence not counted */
     int n;
     int *pairs; /* indices into pairs; owned */
 };

@@ -59,7 +59,7 @@ static enum status fill_extents(struct segment *segment,
                                 const struct plan *plan, struct err *err)
 {
     const struct grid *grid = &plan->grids[segment->sweep];
-    int longest = plan->blocks[segment->block].max_tokens;
+    int longest = plan->blocks[segment->block].longest_prompt;
     segment->n_cells = 1;
     for (int i = 0; i < grid->n_axes; i++) {
         const struct grid_axis *axis = &grid->axes[i];
