@@ -59,9 +59,10 @@ static enum status check_header(struct journal *journal, uint64_t size,
         journal_scan_look(&journal->file, &window, size, 0, n, err);
     if (buf_check(&header, "a journal's header", err) || !data) goto out;
     if (memcmp(data, header.data, n) == 0) goto out;
-    struct cursor cursor = cursor_of(data + sizeof magic, 8);
+    struct cursor cursor = cursor_of(data, n);
+    (void)cursor_u64(&cursor);
     uint32_t version = cursor_u32(&cursor);
-    if (n == JOURNAL_HEADER_BYTES && memcmp(data, magic, sizeof magic) == 0 &&
+    if (!*is_new && memcmp(data, magic, sizeof magic) == 0 &&
         cursor_u32(&cursor) == crc32_of(0, data, 12))
         (void)err_set(err, STATUS_INPUT,
                       "%s: journal of version %u, this program reads "

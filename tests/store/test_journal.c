@@ -291,6 +291,28 @@ static void a_newer_version_and_an_unknown_kind_are_named(void **state)
     buf_free(&bytes);
 }
 
+static void a_short_file_of_something_else_is_not_taken_for_a_new_one(void **s)
+{
+    (void)s;
+    static const char text[] = "PSJOURNAL of mine";
+    for (size_t n = 8; n < sizeof text; n++) {
+        struct journal *journal;
+        struct err err = {0};
+        uint64_t cut;
+        char *exact = malloc(n); /* for the sanitizer to see its end */
+        assert_non_null(exact);
+        memcpy(exact, text, n);
+        put(exact, n);
+        free(exact);
+        assert_int_equal(journal_open(&journal, path, &cut, &err),
+                         STATUS_DAMAGED);
+        assert_null(journal);
+        err_clear(&err);
+        assert_int_equal(journal_open_reader(&journal, path, &err),
+                         STATUS_DAMAGED);
+    }
+}
+
 static void records_that_nothing_marked_are_marked_by_the_next_sync(void **s)
 {
     (void)s;
@@ -389,6 +411,8 @@ int main(void)
         cmocka_unit_test(a_hole_of_zeros_in_the_tail_is_cut_with_what_follows),
         cmocka_unit_test(records_of_another_place_do_not_pass),
         cmocka_unit_test(a_newer_version_and_an_unknown_kind_are_named),
+        cmocka_unit_test(
+            a_short_file_of_something_else_is_not_taken_for_a_new_one),
         cmocka_unit_test(
             records_that_nothing_marked_are_marked_by_the_next_sync),
         cmocka_unit_test(a_visitor_that_fails_ends_the_walk),
