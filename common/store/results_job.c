@@ -190,8 +190,9 @@ static char *run_value(const struct results *results, size_t row,
                        enum runinfo key)
 {
     const struct results_start *start = &results->index.starts[row];
-    char *value = start->end ? runinfo_get(start->end, key) : NULL;
-    if (!value) value = runinfo_get(start->start, key);
+    char *value =
+        start->end ? runinfo_get(start->end, key, results->err) : NULL;
+    if (!value) value = runinfo_get(start->start, key, results->err);
     if (value || start->end) return value;
     struct buf text = {0};
     if (key == RUNINFO_ENDING)
@@ -205,7 +206,11 @@ static char *run_value(const struct results *results, size_t row,
         buf_printf(&text, "%.17g", start->flops);
     else if (key == RUNINFO_COMPUTE_S)
         buf_printf(&text, "%.17g", start->seconds);
-    return text.n ? buf_take_text(&text) : NULL;
+    if (text.n > 0 || text.is_failed) value = buf_take_text(&text);
+    if (text.is_failed)
+        (void)err_set(results->err, STATUS_MEMORY, "no memory for /run");
+    buf_free(&text);
+    return value;
 }
 
 /* One variable of /run from the texts of its column. */

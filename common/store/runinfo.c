@@ -1,8 +1,9 @@
 #include "common/store/runinfo.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "common/base/mem.h"
 
 static const struct {
     const char *key;
@@ -36,7 +37,7 @@ void runinfo_put_number(struct buf *out, enum runinfo key, double value)
     buf_printf(out, "%s = %.17g\n", keys[key].key, value);
 }
 
-char *runinfo_get(const char *text, enum runinfo key)
+char *runinfo_get(const char *text, enum runinfo key, struct err *err)
 {
     size_t n_key = strlen(keys[key].key);
     for (const char *line = text; *line;) {
@@ -45,10 +46,8 @@ char *runinfo_get(const char *text, enum runinfo key)
         if (n >= n_key + 3 && strncmp(line, keys[key].key, n_key) == 0 &&
             strncmp(value, " = ", 3) == 0) {
             size_t bytes = n - n_key - 3;
-            char *copy = malloc(bytes + 1);
-            if (!copy) return NULL;
-            memcpy(copy, value + 3, bytes);
-            copy[bytes] = '\0';
+            char *copy = mem_calloc(bytes + 1, 1, keys[key].key, err);
+            if (copy) memcpy(copy, value + 3, bytes);
             return copy;
         }
         line += n + (line[n] == '\n');

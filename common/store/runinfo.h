@@ -68,7 +68,7 @@ void runinfo_put_count(struct buf *out, enum runinfo key, int64_t value);
 void runinfo_put_number(struct buf *out, enum runinfo key, double value);
 
 /* The value of a key in such a text, owned by the caller (free()); NULL where
- * it is not there or memory is short. */
-char *runinfo_get(const char *text, enum runinfo key);
+ * it is not there, and where memory is short (err says so). */
+char *runinfo_get(const char *text, enum runinfo key, struct err *err);
 
 #endif

@@ -48,11 +48,11 @@ static void add_column(struct table *t, const char *name, int axis)
     struct column *column = &t->columns[t->n_columns];
     column->texts = mem_calloc(dims[0], sizeof *column->texts, name, t->err);
     double *numbers = mem_calloc(dims[0], sizeof *numbers, name, t->err);
-    if (!column->texts || !numbers) goto out;
     t->n_columns++;
     column->name = name;
     column->axis = axis;
-    column->n = dims[0];
+    column->n = column->texts ? dims[0] : 0;
+    if (!column->texts || !numbers) goto out;
     if (type == H5_TYPE_TEXT) {
         h5_read(t->h5, path, type, column->texts);
         goto out;
@@ -245,7 +245,6 @@ out:
 }
 
 struct names {
-    struct buf text; /* "a, b, c" */
     char **items;
     size_t n, capacity;
     struct err *err;
@@ -257,7 +256,6 @@ static bool note_name(void *user, const char *name)
     if (mem_grow(&names->items, &names->capacity, names->n + 1,
                  sizeof *names->items, "names of sweeps", names->err))
         return false;
-    buf_printf(&names->text, "%s%s", names->n ? ", " : "", name);
     names->items[names->n] = mem_strdup(name, names->err);
     return names->items[names->n++] != NULL;
 }
@@ -286,17 +284,19 @@ enum status top_print(struct buf *out, const char *folder, const char *sweep,
         print_sweep(out, h5, names.items[i], metric, n, err);
     }
     if (!is_found && sweep && !err->status && !h5_is_failed(h5)) {
-        char *list = buf_take_text(&names.text);
-        (void)err_set(err, STATUS_USAGE, "%s has no sweep %s; it has: %s", path,
-                      sweep, list ? list : "");
-        free(list);
+        struct buf list = {0};
+        for (size_t i = 0; i < names.n; i++)
+            buf_printf(&list, "%s%s", i ? ", " : "", names.items[i]);
+        (void)err_set(err, STATUS_USAGE, "%s has no sweep %s; it has: %.*s",
+                      path, sweep, (int)list.n,
+                      list.n ? (const char *)list.data : "");
+        buf_free(&list);
     }
     if (h5_close(h5, err) || buf_check(out, "the table", err)) goto out;
 out:
     for (size_t i = 0; i < names.n; i++)
         free(names.items[i]);
     free(names.items);
-    buf_free(&names.text);
     free(path);
     return err->status;
 }
