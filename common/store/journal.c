@@ -16,6 +16,8 @@
 
 static const char magic[8] = {'P', 'S', 'J', 'O', 'U', 'R', 'N', '1'};
 
+enum { READ_AHEAD = 4096 };
+
 struct journal {
     struct journal_file file;
     char *path;
@@ -127,6 +129,7 @@ static struct journal *open_file(const char *path, int flags,
         journal->path = mem_strdup(path, err);
     journal->file.path = journal->path;
     journal->file.is_live = true;
+    journal->read.ahead = READ_AHEAD; /* records here and there */
     if (journal->path) return journal;
 fail:
     journal_close(journal);

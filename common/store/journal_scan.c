@@ -26,7 +26,8 @@ const unsigned char *journal_scan_look(const struct journal_file *file,
         n <= window->n - (size_t)(offset - window->at))
         return window->data + (offset - window->at);
     uint64_t left = size - offset;
-    size_t wanted = n > WINDOW_BYTES ? n : WINDOW_BYTES;
+    size_t wanted = window->ahead ? window->ahead : WINDOW_BYTES;
+    if (wanted < n) wanted = n;
     if (wanted > left) wanted = (size_t)left;
     window->n = 0;
     if (mem_grow(&window->data, &window->capacity, wanted, 1,

@@ -18,6 +18,8 @@ struct journal_window {
     size_t capacity;
     uint64_t at;
     size_t n;
+    size_t ahead; /* bytes read at once where fewer are asked for; 0: many, for
+                   * a walk */
 };
 
 struct journal_parsed {
