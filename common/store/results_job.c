@@ -190,12 +190,16 @@ static char *run_value(const struct results *results, size_t row,
                        enum runinfo key)
 {
     const struct results_start *start = &results->index.starts[row];
-    char *value =
-        start->end ? runinfo_get(start->end, key, results->err) : NULL;
-    if (!value) value = runinfo_get(start->start, key, results->err);
-    if (value || start->end) return value;
     struct buf text = {0};
-    if (key == RUNINFO_ENDING)
+    size_t n;
+    char *value = NULL;
+    const char *found = start->end ? runinfo_find(start->end, key, &n) : NULL;
+    if (!found) found = runinfo_find(start->start, key, &n);
+    if (found)
+        buf_bytes(&text, found, n);
+    else if (start->end)
+        return NULL;
+    else if (key == RUNINFO_ENDING)
         buf_printf(&text, "%s",
                    row + 1 < results->index.n_starts
                        ? "killed"

@@ -1,9 +1,8 @@
 #include "common/store/runinfo.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
-
-#include "common/base/mem.h"
 
 static const struct {
     const char *key;
@@ -37,20 +36,29 @@ void runinfo_put_number(struct buf *out, enum runinfo key, double value)
     buf_printf(out, "%s = %.17g\n", keys[key].key, value);
 }
 
-char *runinfo_get(const char *text, enum runinfo key, struct err *err)
+const char *runinfo_find(const char *text, enum runinfo key, size_t *n)
 {
     size_t n_key = strlen(keys[key].key);
     for (const char *line = text; *line;) {
-        size_t n = strcspn(line, "\n");
+        size_t n_line = strcspn(line, "\n");
         const char *value = line + n_key;
-        if (n >= n_key + 3 && strncmp(line, keys[key].key, n_key) == 0 &&
+        if (n_line >= n_key + 3 && strncmp(line, keys[key].key, n_key) == 0 &&
             strncmp(value, " = ", 3) == 0) {
-            size_t bytes = n - n_key - 3;
-            char *copy = mem_calloc(bytes + 1, 1, keys[key].key, err);
-            if (copy) memcpy(copy, value + 3, bytes);
-            return copy;
+            *n = n_line - n_key - 3;
+            return value + 3;
         }
-        line += n + (line[n] == '\n');
+        line += n_line + (line[n_line] == '\n');
     }
     return NULL;
+}
+
+char *runinfo_get(const char *text, enum runinfo key)
+{
+    size_t n;
+    const char *value = runinfo_find(text, key, &n);
+    char *copy = value ? malloc(n + 1) : NULL;
+    if (!copy) return NULL;
+    memcpy(copy, value, n);
+    copy[n] = '\0';
+    return copy;
 }

@@ -67,8 +67,12 @@ void runinfo_put_text(struct buf *out, enum runinfo key, const char *value);
 void runinfo_put_count(struct buf *out, enum runinfo key, int64_t value);
 void runinfo_put_number(struct buf *out, enum runinfo key, double value);
 
-/* The value of a key in such a text, owned by the caller (free()); NULL where
- * it is not there, and where memory is short (err says so). */
-char *runinfo_get(const char *text, enum runinfo key, struct err *err);
+/* The value of a key in such a text: *n bytes of it; NULL where it is not
+ * there. */
+const char *runinfo_find(const char *text, enum runinfo key, size_t *n);
+
+/* A copy of it, owned by the caller (free()); NULL where it is not there or
+ * memory is short. */
+char *runinfo_get(const char *text, enum runinfo key);
 
 #endif
