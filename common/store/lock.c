@@ -182,11 +182,13 @@ static enum status take_file(struct lock *lock, const char *path,
             may_wait = false;
         }
         if (!may_break) {
-            long long age = age_s(path);
+            char age[64] = "of unknown age";
+            long long seconds = age_s(path);
+            if (seconds >= 0) snprintf(age, sizeof age, "%lld s old", seconds);
             return err_set(err, STATUS_LOCKED,
                            "%s is held by another run: %s; its last sign of "
-                           "life is %lld s old; wait for it, end it, or, if "
-                           "it is dead, use --break-lock",
+                           "life is %s; wait for it, end it, or, if it is "
+                           "dead, use --break-lock",
                            path, holder[0] ? holder : "(it left no name)", age);
         }
         may_break = false;
