@@ -127,15 +127,15 @@ class Pair:
                 [read] if isinstance(read, (int, str)) else read)]
 
     def position(self, p, run):
-        """An index, from the prompt's end where it is negative, or a label;
-        None beyond what is run, or where the pair has no such label."""
+        """An index, from the end where it is negative, or a label; None
+        beyond the prompt, or where the pair has no such label."""
         if isinstance(p, str):
             p = self.labels.get(p)
             p = p[run] if isinstance(p, dict) else p
             if p is None:
                 return None
         p = p + self.prompt[run] if p < 0 else p
-        return p if 0 <= p < self.length[run] else None
+        return p if 0 <= p < self.prompt[run] else None
 
     def counterpart(self, p, base, run):
         """The position of run that stands for an index, negative index or
@@ -146,7 +146,7 @@ class Pair:
         if p is not None and self.prompt[base] != self.prompt[run]:
             p += {"start": 0, "end": self.prompt[run] - self.prompt[base]}[
                 self.align]
-        return p if p is not None and 0 <= p < self.length[run] else None
+        return p if p is not None and 0 <= p < self.prompt[run] else None
 
     def answers(self, key):
         value = self.spec[key]
@@ -264,7 +264,7 @@ class Sweep:
 
     def set_axes(self, folder):
         cfg = self.model.cfg
-        longest = range(max(pair.length[self.base] for pair in self.pairs))
+        longest = range(max(pair.prompt[self.base] for pair in self.pairs))
         whole = {"layer": range(cfg.n_layers), "position": longest,
                  "head": range(cfg.n_heads), "dest": longest, "src": longest,
                  "neuron": range(cfg.d_mlp), "scale": self.scales,
@@ -357,13 +357,16 @@ class Sweep:
             if axis not in ("position", "dest", "src"):
                 chosen[axis] = [(v, v) for v in values]
                 continue
-            if axis not in given:  # all the prompt's that have counterparts
-                values = range(pair.length[self.base])
+            if axis not in given:  # all that have counterparts
+                values = range(pair.prompt[self.base])
             places = [(pair.position(v, self.base),
                        pair.counterpart(v, self.base, source))
                       for v in values]
-            if axis not in given:
+            if axis not in given:  # an answer_sequence's tokens too
                 places = [p for p in places if p[1] is not None]
+                places += [(pair.prompt[self.base] + i,
+                            pair.prompt[source] + i)
+                           for i in range(len(pair.sequence))]
             elif any(None in p for p in places):
                 return None
             chosen[axis] = places
