@@ -275,9 +275,12 @@ static enum status gather(struct run_state *s, struct err *err)
 {
     struct results_summary summary;
     if (!s->arguments->is_gathering || s->outcome.is_dropped) return STATUS_OK;
-    return results_file_write(s->arguments->folder, &s->study,
-                              coordinator_journal(s->coordinator), &summary,
-                              err);
+    if (results_file_write(s->arguments->folder, &s->study,
+                           coordinator_journal(s->coordinator), &summary, err))
+        return err->status;
+    fprintf(stderr, "%s/results.h5: %llu units\n", s->arguments->folder,
+            (unsigned long long)summary.units_done);
+    return STATUS_OK;
 }
 
 static enum status serve(struct run_state *s, struct err *err)

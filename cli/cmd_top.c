@@ -2,6 +2,8 @@
 
 #include "cli/command.h"
 #include "common/base/buf.h"
+#include "common/base/file.h"
+#include "common/store/h5.h"
 #include "common/store/top.h"
 
 static const char help[] =
@@ -14,6 +16,28 @@ static const char help[] =
     "  --metric NAME      by this metric (default: the sweep's first)\n"
     "\n"
     "example: patchsweep top out/michelle resid_post -n 20\n";
+
+/* The file's warning about its model, where it has one. */
+static enum status print_banner(const char *folder, struct err *err)
+{
+    char *banner = NULL, *path = file_join(folder, "results.h5", err);
+    if (!path) return err->status;
+    struct h5 *h5 = NULL;
+    if (!file_exists(path))
+        (void)err_set(err, STATUS_INPUT,
+                      "there is no %s: patchsweep gather %s makes it", path,
+                      folder);
+    else
+        h5 = h5_open(path, err);
+    if (h5) {
+        banner = h5_get_text(h5, "/", "banner");
+        if (h5_close(h5, err) == STATUS_OK)
+            command_print_banner(stdout, banner);
+    }
+    free(banner);
+    free(path);
+    return err->status;
+}
 
 enum status cmd_top(int argc, char **argv, int *exit_status, struct err *err)
 {
@@ -36,6 +60,7 @@ enum status cmd_top(int argc, char **argv, int *exit_status, struct err *err)
         is_done)
         return err->status;
     struct buf table = {0};
+    if (print_banner(values[0], err)) return err->status;
     if (top_print(&table, values[0], values[1], metric, n, err) == STATUS_OK &&
         buf_check(&table, "the table", err) == STATUS_OK)
         fwrite(table.data, 1, table.n, stdout);

@@ -36,7 +36,6 @@ void version_put_start(struct buf *out)
     const char *job = getenv("SLURM_JOB_ID");
     const char *nodes = getenv("SLURM_JOB_NODELIST");
     runinfo_put_text(out, RUNINFO_STARTED, now);
-    runinfo_put_count(out, RUNINFO_THREADS, 1);
     if (job) runinfo_put_text(out, RUNINFO_SLURM_JOB_ID, job);
     if (nodes) runinfo_put_text(out, RUNINFO_SLURM_NODES, nodes);
     runinfo_put_text(out, RUNINFO_VERSION, BUILD_VERSION);

@@ -1,5 +1,6 @@
 #include "coordinator/coordinator.h"
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,8 @@
 #include "common/store/runinfo.h"
 #include "coordinator/coordinator_parts.h"
 
-static const double look_s = 1;     /* between looks for OUT/stop */
-static const double silent_s = 600; /* see serve.h */
+static const double look_s = 1; /* between looks for OUT/stop */
+static const double usual_silent_s = 600;
 
 enum status coordinator_open(struct coordinator **out,
                              const struct coordinator_options *options,
@@ -72,123 +73,47 @@ struct journal *coordinator_journal(struct coordinator *c)
 
 /* Serving */
 
-struct serving {
-    struct coordinator *c;
-    const struct buf *start;
-    struct progress progress;
-    struct buf hosts, cpus, kernels; /* distinct ones, for the record */
-    struct buf kinds;                /* CPU type with BLAS kernel, distinct */
-    int n_kinds, n_joined, n_workers;
-    bool is_recorded; /* the start */
-    double next_sync_s, next_look_s;
-    const char *stop_reason; /* NULL: none asked for */
-    bool is_dropped;
-    uint64_t n_results, cells_computed, cells_unchanged, cells_failed;
-};
-
-static void stamp(struct buf *out, enum runinfo key)
+/* A notice, without the bar in its way. */
+static void say(struct serving *s, const char *format, ...) PRINTF_LIKE(2, 3);
+static void say(struct serving *s, const char *format, ...)
 {
-    char text[32] = "";
-    time_t now = time(NULL);
-    struct tm utc;
-    if (gmtime_r(&now, &utc))
-        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    runinfo_put_text(out, key, text);
-}
-
-/* Append name to a NUL-separated list unless it is there; true: appended. */
-static bool add_distinct(struct buf *list, const char *name)
-{
-    size_t n = strlen(name) + 1;
-    for (size_t at = 0; at < list->n;) {
-        size_t length = strlen((const char *)list->data + at) + 1;
-        if (length == n && memcmp(list->data + at, name, n) == 0) return false;
-        at += length;
-    }
-    buf_bytes(list, name, n);
-    return true;
-}
-
-static void put_list(struct buf *out, enum runinfo key, const struct buf *list,
-                     const char *separator)
-{
-    struct buf text = {0};
-    for (size_t at = 0; at < list->n;) {
-        const char *name = (const char *)list->data + at;
-        buf_printf(&text, "%s%s", at ? separator : "", name);
-        at += strlen(name) + 1;
-    }
-    char *joined = buf_take_text(&text);
-    if (joined) runinfo_put_text(out, key, joined);
-    free(joined);
-}
-
-/* Append a record and release its text. */
-static enum status append(struct serving *s, enum journal_record kind,
-                          struct buf *text, struct err *err)
-{
-    enum status status = buf_check(text, "a record of the journal", err);
-    if (status == STATUS_OK)
-        status = journal_append(s->c->journal, kind, text->data, text->n, err);
-    buf_free(text);
-    return status;
-}
-
-/* The start is recorded when all have joined, or the first result comes. */
-static enum status record_start(struct serving *s, struct err *err)
-{
-    if (s->is_recorded) return STATUS_OK;
-    s->is_recorded = true;
-    struct buf text = {0};
-    buf_bytes(&text, s->start->data, s->start->n);
-    runinfo_put_count(&text, RUNINFO_RANKS, s->n_workers);
-    put_list(&text, RUNINFO_HOSTS, &s->hosts, " ");
-    put_list(&text, RUNINFO_CPU, &s->cpus, "; ");
-    put_list(&text, RUNINFO_BLAS_KERNEL, &s->kernels, "; ");
-    s->next_sync_s = 0;
-    return append(s, JOURNAL_START, &text, err);
-}
-
-static enum status record_end(struct serving *s, const char *ending,
-                              double now_s, struct err *err)
-{
-    const struct progress *p = &s->progress;
-    double wall_s = now_s - p->start_s;
-    struct buf text = {0};
-    stamp(&text, RUNINFO_ENDED);
-    runinfo_put_text(&text, RUNINFO_ENDING, ending);
-    runinfo_put_count(&text, RUNINFO_CELLS_COMPUTED,
-                      (int64_t)s->cells_computed);
-    runinfo_put_count(&text, RUNINFO_CELLS_UNCHANGED,
-                      (int64_t)s->cells_unchanged);
-    runinfo_put_count(&text, RUNINFO_CELLS_FAILED, (int64_t)s->cells_failed);
-    runinfo_put_count(&text, RUNINFO_UNITS_COMPUTED, (int64_t)s->n_results);
-    runinfo_put_number(&text, RUNINFO_FLOPS, p->new_flops);
-    runinfo_put_number(&text, RUNINFO_COMPUTE_S, p->busy_s);
-    runinfo_put_number(&text, RUNINFO_WALL_S, wall_s);
-    if (wall_s > 0)
-        runinfo_put_number(&text, RUNINFO_EFFICIENCY,
-                           p->busy_s / (wall_s * s->n_workers));
-    if (append(s, JOURNAL_END, &text, err)) return err->status;
-    return journal_sync(s->c->journal, err);
+    FILE *log = s->c->options->log;
+    if (!log) return;
+    va_list args;
+    va_start(args, format);
+    progress_clear(&s->progress);
+    vfprintf(log, format, args);
+    fputc('\n', log);
+    va_end(args);
 }
 
 static enum status on_joined(void *user, int worker,
                              const struct message_hello *hello, struct err *err)
 {
     struct serving *s = user;
+    struct worker_record *record = &s->workers[worker];
     char kind[2 * MESSAGE_NAME_BYTES + 2];
-    (void)add_distinct(&s->hosts, hello->host);
-    (void)add_distinct(&s->cpus, hello->cpu);
-    (void)add_distinct(&s->kernels, hello->blas);
+    snprintf(record->name, sizeof record->name, "rank %d (%s, pid %llu)",
+             worker, hello->host, (unsigned long long)hello->pid);
+    if (s->n_joined == 0) {
+        memcpy(s->revision, hello->revision, sizeof s->revision);
+        s->threads = hello->threads;
+    }
+    if (strcmp(s->revision, hello->revision) != 0)
+        return err_set(err, STATUS_MPI,
+                       "%s runs revision %s of patchsweep, others run %s",
+                       record->name, hello->revision, s->revision);
+    (void)serving_add_distinct(&s->hosts, hello->host);
+    (void)serving_add_distinct(&s->cpus, hello->cpu);
+    (void)serving_add_distinct(&s->kernels, hello->blas);
     snprintf(kind, sizeof kind, "%s, %s", hello->cpu, hello->blas);
-    if (add_distinct(&s->kinds, kind) && s->n_kinds++ > 0 && s->c->options->log)
-        fprintf(s->c->options->log,
-                "warning: rank %d on %s has another CPU type (%s); values "
-                "from different CPU types may differ in the last bits\n",
-                worker, hello->host, kind);
+    if (serving_add_distinct(&s->kinds, kind) && s->n_kinds++ > 0)
+        say(s,
+            "warning: %s has another CPU type (%s); values from different "
+            "CPU types may differ in the last bits",
+            record->name, kind);
     if (++s->n_joined < s->n_workers) return STATUS_OK;
-    return record_start(s, err);
+    return serving_record_start(s, err);
 }
 
 static enum status on_result(void *user, int worker, uint64_t number,
@@ -197,13 +122,14 @@ static enum status on_result(void *user, int worker, uint64_t number,
 {
     struct serving *s = user;
     struct coordinator *c = s->c;
+    s->workers[worker].results++;
     if (!is_new)
         return coordinator_compare_second(c, number, data, n, s->n_kinds <= 1,
                                           err);
     struct result result;
     struct unit unit;
     if (result_decode(&result, c->plan, data, n, err))
-        return err_context(err, "from rank %d", worker);
+        return err_context(err, "from %s", s->workers[worker].name);
     plan_unit(c->plan, number, &unit);
     uint64_t cells = coordinator_unit_cells(c->plan, &unit);
     uint64_t lanes = result.is_baseline ? 0 : result.n_lanes;
@@ -218,9 +144,9 @@ static enum status on_result(void *user, int worker, uint64_t number,
     result_free(&result);
     if (!is_right)
         return err_set(err, STATUS_MPI,
-                       "rank %d sent another unit's result as unit %llu",
-                       worker, (unsigned long long)number);
-    if (record_start(s, err)) return err->status;
+                       "%s sent another unit's result as unit %llu",
+                       s->workers[worker].name, (unsigned long long)number);
+    if (serving_record_start(s, err)) return err->status;
     return journal_append(c->journal, JOURNAL_RESULT, data, n, err);
 }
 
@@ -228,6 +154,7 @@ static enum status on_failed(void *user, int worker, uint64_t number,
                              bool is_new, const char *sentence, struct err *err)
 {
     struct serving *s = user;
+    s->workers[worker].failures++;
     if (!is_new) return STATUS_OK;
     struct unit unit;
     plan_unit(s->c->plan, number, &unit);
@@ -235,24 +162,29 @@ static enum status on_failed(void *user, int worker, uint64_t number,
     s->progress.failed++;
     s->progress.flops_done += unit.flops;
     s->progress.new_plan_flops += unit.flops;
-    if (s->c->options->log)
-        fprintf(s->c->options->log, "unit %llu failed on rank %d: %s\n",
-                (unsigned long long)number, worker, sentence);
-    if (record_start(s, err)) return err->status;
+    say(s, "unit %llu failed on %s: %s", (unsigned long long)number,
+        s->workers[worker].name, sentence);
+    if (serving_record_start(s, err)) return err->status;
     struct buf record = {0};
     buf_u64(&record, number);
     buf_bytes(&record, sentence, strlen(sentence));
-    return append(s, JOURNAL_FAILURE, &record, err);
+    return serving_append(s, JOURNAL_FAILURE, &record, err);
 }
 
 static enum status on_left(void *user, int worker,
                            const struct message_bye *bye, struct err *err)
 {
-    (void)user;
-    (void)worker;
-    (void)bye;
-    (void)err;
-    return STATUS_OK;
+    const struct serving *s = user;
+    const struct worker_record *record = &s->workers[worker];
+    if (bye->units == record->results && bye->failed == record->failures)
+        return STATUS_OK;
+    return err_set(err, STATUS_MPI,
+                   "%s sent %llu results and %llu failures, of which %llu and "
+                   "%llu came",
+                   record->name, (unsigned long long)bye->units,
+                   (unsigned long long)bye->failed,
+                   (unsigned long long)record->results,
+                   (unsigned long long)record->failures);
 }
 
 static enum status on_silent(void *user, int worker, double waited_s,
@@ -260,11 +192,12 @@ static enum status on_silent(void *user, int worker, double waited_s,
 {
     (void)err;
     struct serving *s = user;
-    if (s->c->options->log)
-        fprintf(s->c->options->log,
-                "warning: rank %d was not heard for %.0f s; its units go to "
-                "others\n",
-                worker, waited_s);
+    const char *name = s->workers[worker].name;
+    if (*name)
+        say(s, "warning: %s was not heard for %.0f s; its units go to others",
+            name, waited_s);
+    else
+        say(s, "warning: rank %d has not begun after %.0f s", worker, waited_s);
     return STATUS_OK;
 }
 
@@ -293,19 +226,18 @@ static enum status on_tick(void *user, double now_s, enum serve_wish *wish,
     }
     if (!s->stop_reason) {
         s->stop_reason = find_stop_reason(s, now_s);
-        if (s->stop_reason && options->log)
-            fprintf(options->log,
-                    "%sstopping (%s): units that were given out are waited "
-                    "for\n",
-                    options->is_terminal ? "\n" : "", s->stop_reason);
+        if (s->stop_reason)
+            say(s, "stopping (%s): units that were given out are waited for",
+                s->stop_reason);
     }
     if (s->stop_reason) *wish = SERVE_STOP;
+    if (lock_beat(&s->c->lock, err)) return err->status;
     if (now_s >= s->next_sync_s) {
         s->next_sync_s = now_s + options->sync_s;
         if (journal_sync(s->c->journal, err)) return err->status;
     }
     progress_tick(&s->progress, now_s);
-    return lock_beat(&s->c->lock, err);
+    return STATUS_OK;
 }
 
 static const struct serve_callbacks callbacks = {
@@ -406,8 +338,8 @@ static enum status conclude(struct serving *s,
              outcome->is_complete && counts.failed ? "finished, units failed"
              : outcome->is_complete                ? "finished"
                                                    : reason);
-    if (record_start(s, err) ||
-        record_end(s, outcome->ending, serve_now_s(), err))
+    if (serving_record_start(s, err) ||
+        serving_record_end(s, outcome->ending, serve_now_s(), err))
         return err->status;
     if (!outcome->is_complete)
         return err_set(err, STATUS_INCOMPLETE,
@@ -440,12 +372,16 @@ enum status coordinator_serve(struct coordinator *c,
                                      .start_s = now_s,
                                      .n_workers = n_workers}};
     *outcome = (struct coordinator_outcome){0};
-    if (open_scheduler(&s, err)) goto out;
+    s.workers =
+        mem_calloc((size_t)n_workers, sizeof *s.workers, "the workers", err);
+    if (!s.workers || open_scheduler(&s, err)) goto out;
     c->serve = (struct serve){.transport = transport,
                               .scheduler = c->scheduler,
                               .n_workers = n_workers,
                               .own_worker = 0,
-                              .silent_s = silent_s,
+                              .silent_s = c->options->silent_s > 0
+                                              ? c->options->silent_s
+                                              : usual_silent_s,
                               .callbacks = &callbacks,
                               .user = &s};
     if (serve_run(&c->serve, &outcome->n_silent, err)) {
@@ -459,6 +395,7 @@ enum status coordinator_serve(struct coordinator *c,
     progress_end(&s.progress, serve_now_s());
     (void)conclude(&s, outcome, err);
 out:
+    free(s.workers);
     buf_free(&s.hosts);
     buf_free(&s.cpus);
     buf_free(&s.kernels);

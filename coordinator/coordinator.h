@@ -25,6 +25,7 @@ enum coordinator_signal {
 struct coordinator_options {
     const char *folder; /* made where it is absent */
     double sync_s;      /* seconds between syncs: what a crash may cost */
+    double silent_s;    /* see serve.h; 0: 600 */
     double end_s;       /* serve_now_s() at which to stop; 0: never */
     bool accept_change, break_lock;
     FILE *log; /* notices and progress; NULL: silent */

@@ -1,4 +1,4 @@
-/* coordinator_parts.h - what coordinator.c and recall.c share. */
+/* coordinator_parts.h - what coordinator.c, recall.c and record.c share. */
 #ifndef PATCHSWEEP_COORDINATOR_COORDINATOR_PARTS_H
 #define PATCHSWEEP_COORDINATOR_COORDINATOR_PARTS_H
 
@@ -29,5 +29,43 @@ enum status coordinator_compare_second(struct coordinator *coordinator,
                                        uint64_t unit, const void *data,
                                        size_t n, bool is_same_cpu,
                                        struct err *err) WARN_UNUSED;
+
+/* What is known of a worker. */
+struct worker_record {
+    char name[MESSAGE_NAME_BYTES + 64]; /* "rank 3 (host, pid 12)" */
+    uint64_t results, failures;
+};
+
+struct serving {
+    struct coordinator *c;
+    struct worker_record *workers;     /* owned */
+    char revision[MESSAGE_NAME_BYTES]; /* of all ranks */
+    uint32_t threads;
+    const struct buf *start;
+    struct progress progress;
+    struct buf hosts, cpus, kernels; /* distinct ones, for the record */
+    struct buf kinds;                /* CPU type with BLAS kernel, distinct */
+    int n_kinds, n_joined, n_workers;
+    bool is_recorded; /* the start */
+    double next_sync_s, next_look_s;
+    const char *stop_reason; /* NULL: none asked for */
+    bool is_dropped;
+    uint64_t n_results, cells_computed, cells_unchanged, cells_failed;
+};
+
+/* Append name to a NUL-separated list unless it is there; true: appended. */
+bool serving_add_distinct(struct buf *list, const char *name);
+
+/* Append a record to the journal and release its text. */
+enum status serving_append(struct serving *s, enum journal_record kind,
+                           struct buf *text, struct err *err) WARN_UNUSED;
+
+/* The start, once: when all workers have joined, or the first answer comes. */
+enum status serving_record_start(struct serving *s,
+                                 struct err *err) WARN_UNUSED;
+
+/* The end, and a sync. */
+enum status serving_record_end(struct serving *s, const char *ending,
+                               double now_s, struct err *err) WARN_UNUSED;
 
 #endif

@@ -45,7 +45,9 @@ void progress_describe(const struct progress *progress, double now_s,
     if (elapsed_s < 1e-3) elapsed_s = 1e-3;
     double left = progress->flops_total - progress->flops_done;
     char eta[32] = "?";
-    if (progress->new_plan_flops > 0)
+    if (left <= 0)
+        snprintf(eta, sizeof eta, "nothing");
+    else if (progress->new_plan_flops > 0)
         progress_duration(left / progress->new_plan_flops * elapsed_s, eta,
                           sizeof eta);
     double busy = 100 * progress->busy_s / (elapsed_s * progress->n_workers);
@@ -79,6 +81,13 @@ static void draw(struct progress *progress, double now_s)
     fprintf(progress->stream, "\r[%s] %s%*s", bar, text, blanks, "");
     progress->drawn = width;
     fflush(progress->stream);
+}
+
+void progress_clear(struct progress *progress)
+{
+    if (progress->stream && progress->drawn)
+        fprintf(progress->stream, "\r%*s\r", (int)progress->drawn, "");
+    progress->drawn = 0;
 }
 
 static void log_line(struct progress *progress, double now_s)

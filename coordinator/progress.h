@@ -26,6 +26,9 @@ struct progress {
 void progress_add(struct progress *progress, uint64_t cells, double plan_flops,
                   double flops, double seconds);
 
+/* Take the bar off the screen, before a line of another kind is printed. */
+void progress_clear(struct progress *progress);
+
 /* Show it where it is time to (4 times a second, or once a minute). */
 void progress_tick(struct progress *progress, double now_s);
 

@@ -68,16 +68,20 @@ static enum status recall_result(void *user, enum journal_record kind,
     return STATUS_OK;
 }
 
-/* Lines of the report that cost results: baselines alone are computed anew
- * without asking, since a new sweep's metric asks for that. */
-static int count_losses(const char *report)
+/* Tell the lines of the report that cost results, the first ones in full.
+ * Baselines alone are computed anew without asking, since a new sweep's
+ * metric asks for that. */
+static int tell_losses(const char *report, FILE *log)
 {
+    const int most = 20;
     int losses = 0;
     for (const char *line = report; *line;) {
         size_t n = strcspn(line, "\n");
-        if (n && strncmp(line, "(baseline)", 10) != 0) losses++;
+        if (n && strncmp(line, "(baseline)", 10) != 0 && losses++ < most && log)
+            fprintf(log, "%.*s\n", (int)n, line);
         line += n + (line[n] == '\n');
     }
+    if (losses > most && log) fprintf(log, "and %d more\n", losses - most);
     return losses;
 }
 
@@ -87,8 +91,7 @@ static enum status judge_report(struct coordinator *c, struct buf *report,
     if (report->n == 0) return STATUS_OK;
     char *text = buf_take_text(report);
     if (!text) return err_set(err, STATUS_MEMORY, "no memory for a report");
-    int losses = count_losses(text);
-    if (losses && c->options->log) fputs(text, c->options->log);
+    int losses = tell_losses(text, c->options->log);
     free(text);
     if (losses && !c->options->accept_change)
         return err_set(err, STATUS_INPUT,

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/base/mem.h"
 
@@ -18,13 +17,6 @@ struct loop {
     struct message_bye totals;
     struct buf result;
 };
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 static enum status take(struct loop *loop, struct err *err)
 {
@@ -72,14 +64,12 @@ static enum status compute_one(struct loop *loop, struct err *err)
     loop->n_queued--;
     for (int i = 0; i < loop->n_queued; i++)
         loop->queue[i] = loop->queue[i + 1];
-    double start_s = now_s();
     struct err why = {0};
     buf_clear(&loop->result);
     enum status status =
         worker->compute(worker->user, unit, &loop->result, &why);
     if (status == STATUS_OK)
         status = buf_check(&loop->result, "the result of a unit", &why);
-    loop->totals.busy_s += now_s() - start_s;
     if (status != STATUS_OK) return report_failure(loop, unit, &why, err);
     uint32_t n_parts = message_parts(loop->result.n);
     for (uint32_t part = 0; part < n_parts; part++) {

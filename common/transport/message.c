@@ -20,7 +20,6 @@ static void get_text(struct cursor *in, char *text, size_t width)
 
 #define PUT_u32(name)      buf_u32(out, fields->name);
 #define PUT_u64(name)      buf_u64(out, fields->name);
-#define PUT_f64(name)      buf_f64(out, fields->name);
 #define PUT_name(name)     put_text(out, fields->name, MESSAGE_NAME_BYTES);
 #define PUT_sentence(name) put_text(out, fields->name, MESSAGE_SENTENCE_BYTES);
 #define PUT_part(name)                                                         \
@@ -30,7 +29,6 @@ static void get_text(struct cursor *in, char *text, size_t width)
 
 #define GET_u32(name)      fields->name = cursor_u32(in);
 #define GET_u64(name)      fields->name = cursor_u64(in);
-#define GET_f64(name)      fields->name = cursor_f64(in);
 #define GET_name(name)     get_text(in, fields->name, MESSAGE_NAME_BYTES);
 #define GET_sentence(name) get_text(in, fields->name, MESSAGE_SENTENCE_BYTES);
 #define GET_part(name)                                                         \

@@ -27,7 +27,7 @@ enum {
     MESSAGE_PART_BYTES = 32512 /* of a result, at most, in one message */
 };
 
-/* FIELD(type, name); types: u32, u64, f64, name, sentence, part. */
+/* FIELD(type, name); types: u32, u64, name, sentence, part. */
 #define MESSAGE_HELLO_FIELDS(FIELD)                                            \
     FIELD(u64, pid)                                                            \
     FIELD(u32, threads)                                                        \
@@ -49,8 +49,7 @@ enum {
 #define MESSAGE_STOP_FIELDS(FIELD) FIELD(u32, reason)
 #define MESSAGE_BYE_FIELDS(FIELD)                                              \
     FIELD(u64, units)                                                          \
-    FIELD(u64, failed)                                                         \
-    FIELD(f64, busy_s)
+    FIELD(u64, failed)
 #define MESSAGE_LEAVE_FIELDS(FIELD) FIELD(u32, exit_status)
 
 /* CODE, number on the wire, member, direction, meaning */
@@ -75,7 +74,6 @@ enum message_kind {
 /* The C types of the fields. */
 #define MESSAGE_C_u32(name)      uint32_t name;
 #define MESSAGE_C_u64(name)      uint64_t name;
-#define MESSAGE_C_f64(name)      double name;
 #define MESSAGE_C_name(name)     char name[MESSAGE_NAME_BYTES];
 #define MESSAGE_C_sentence(name) char name[MESSAGE_SENTENCE_BYTES];
 #define MESSAGE_C_part(name)                                                   \

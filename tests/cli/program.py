@@ -40,7 +40,7 @@ def start(arguments, ranks=0):
     """A process under way, in a session of its own."""
     return subprocess.Popen(command(arguments, ranks), stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True,
-                            start_new_session=True)
+                            start_new_session=True, restore_signals=False)
 
 
 def descendants(pid):

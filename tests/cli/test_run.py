@@ -2,6 +2,7 @@
 """Runs to the end, stopped, terminated, extended and contended."""
 
 import os
+import resource
 import shutil
 import signal
 import tempfile
@@ -241,6 +242,24 @@ class Run(program.ProgramTest):
         self.check(run(["status", out]))
         # It is tried again at the next start, and fails again.
         self.check(run(["run", job, "-o", out]), 3)
+
+    def test_a_full_disk_ends_with_1_and_loses_nothing(self):
+        job = self.long_job()
+        out = self.path("out")
+        # A write beyond the limit fails with EFBIG, as a full disk's with ENOSPC.
+        previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        try:
+            process = self.begin(job, out)
+        finally:
+            signal.signal(signal.SIGXFSZ, previous)
+        size = os.path.getsize(os.path.join(out, "journal"))
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
+        text = process.communicate(timeout=program.TIMEOUT)[0]
+        self.assertEqual(process.returncode, 1, text)
+        self.assertIn("cannot write", text)
+        self.assertIn("journal", text)
+        self.finish(job, out)
+        self.assert_same_results(self.whole_of_long_job(), out)
 
     def test_every_rank_fails_with_one_sentence(self):
         job = self.job(n_pairs=3)

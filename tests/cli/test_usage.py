@@ -77,7 +77,7 @@ class Usage(program.ProgramTest):
     def test_a_folder_without_a_run_exits_2(self):
         for name in ["gather", "status"]:
             self.refused([name, self.folder], "holds no run")
-        self.refused(["top", self.folder], "results.h5", status=2)
+        self.refused(["top", self.folder], "results.h5", "patchsweep gather")
 
     def test_a_singleton_of_several_srun_tasks_is_refused(self):
         job = self.job(n_pairs=1)

@@ -97,7 +97,7 @@ static enum status left(void *user, int worker, const struct message_bye *bye,
     (void)err;
     struct watch *watch = user;
     watch->out->left++;
-    watch->out->busy_s += bye->busy_s;
+    watch->out->units += bye->units;
     return STATUS_OK;
 }
 

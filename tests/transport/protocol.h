@@ -16,7 +16,8 @@ struct protocol_outcome {
     int answered[PROTOCOL_UNITS]; /* times a new answer came */
     int wrong;                    /* results with wrong bytes */
     int joined, left, failed;
-    double busy_s, seconds;
+    uint64_t units; /* that the workers say they computed */
+    double seconds;
 };
 
 /* The worker's side, to the end. 0: all well. */

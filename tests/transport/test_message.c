@@ -36,7 +36,7 @@ static void make_samples(struct message samples[N_SAMPLES])
     samples[5].as.stop.reason = 2;
     samples[6].kind = MESSAGE_BYE;
     samples[6].as.bye.units = 10;
-    samples[6].as.bye.busy_s = 1.5;
+    samples[6].as.bye.failed = 2;
     samples[7].kind = MESSAGE_LEAVE;
 }
 
