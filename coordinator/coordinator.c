@@ -93,19 +93,15 @@ static enum status on_joined(void *user, int worker,
     struct serving *s = user;
     struct worker_record *record = &s->workers[worker];
     char kind[2 * MESSAGE_NAME_BYTES + 2];
+    const struct message_hello *first = &s->workers[s->first_joined].hello;
+    record->hello = *hello;
     snprintf(record->name, sizeof record->name, "rank %d (%s, pid %llu)",
              worker, hello->host, (unsigned long long)hello->pid);
-    if (s->n_joined == 0) {
-        memcpy(s->revision, hello->revision, sizeof s->revision);
-        s->threads = hello->threads;
-    }
-    if (strcmp(s->revision, hello->revision) != 0)
+    if (s->n_joined == 0) s->first_joined = worker;
+    if (s->n_joined > 0 && strcmp(first->revision, hello->revision) != 0)
         return err_set(err, STATUS_MPI,
                        "%s runs revision %s of patchsweep, others run %s",
-                       record->name, hello->revision, s->revision);
-    (void)serving_add_distinct(&s->hosts, hello->host);
-    (void)serving_add_distinct(&s->cpus, hello->cpu);
-    (void)serving_add_distinct(&s->kernels, hello->blas);
+                       record->name, hello->revision, first->revision);
     snprintf(kind, sizeof kind, "%s, %s", hello->cpu, hello->blas);
     if (serving_add_distinct(&s->kinds, kind) && s->n_kinds++ > 0)
         say(s,
@@ -396,9 +392,6 @@ enum status coordinator_serve(struct coordinator *c,
     (void)conclude(&s, outcome, err);
 out:
     free(s.workers);
-    buf_free(&s.hosts);
-    buf_free(&s.cpus);
-    buf_free(&s.kernels);
     buf_free(&s.kinds);
     return err->status;
 }

@@ -33,19 +33,18 @@ enum status coordinator_compare_second(struct coordinator *coordinator,
 /* What is known of a worker. */
 struct worker_record {
     char name[MESSAGE_NAME_BYTES + 64]; /* "rank 3 (host, pid 12)" */
+    struct message_hello hello;
     uint64_t results, failures;
 };
 
 struct serving {
     struct coordinator *c;
-    struct worker_record *workers;     /* owned */
-    char revision[MESSAGE_NAME_BYTES]; /* of all ranks */
-    uint32_t threads;
+    struct worker_record *workers; /* owned */
     const struct buf *start;
     struct progress progress;
-    struct buf hosts, cpus, kernels; /* distinct ones, for the record */
-    struct buf kinds;                /* CPU type with BLAS kernel, distinct */
+    struct buf kinds; /* CPU type with BLAS kernel, distinct */
     int n_kinds, n_joined, n_workers;
+    int first_joined; /* worker */
     bool is_recorded; /* the start */
     double next_sync_s, next_look_s;
     const char *stop_reason; /* NULL: none asked for */
@@ -60,7 +59,8 @@ bool serving_add_distinct(struct buf *list, const char *name);
 enum status serving_append(struct serving *s, enum journal_record kind,
                            struct buf *text, struct err *err) WARN_UNUSED;
 
-/* The start, once: when all workers have joined, or the first answer comes. */
+/* The start, once, with what the workers that have joined are: when all have,
+ * or before the first answer. */
 enum status serving_record_start(struct serving *s,
                                  struct err *err) WARN_UNUSED;
 

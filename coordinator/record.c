@@ -1,4 +1,5 @@
 /* record.c - what a start and its end leave in the journal about themselves. */
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,18 +30,23 @@ bool serving_add_distinct(struct buf *list, const char *name)
     return true;
 }
 
-static void put_list(struct buf *out, enum runinfo key, const struct buf *list,
-                     const char *separator)
+/* The distinct texts at offset in the HELLOs of the workers that have joined,
+ * in the order of their numbers. */
+static void put_distinct(struct buf *out, enum runinfo key,
+                         const struct serving *s, size_t offset,
+                         const char *separator)
 {
-    struct buf text = {0};
-    for (size_t at = 0; at < list->n;) {
-        const char *name = (const char *)list->data + at;
-        buf_printf(&text, "%s%s", at ? separator : "", name);
-        at += strlen(name) + 1;
+    struct buf seen = {0}, text = {0};
+    for (int i = 0; i < s->n_workers; i++) {
+        const struct worker_record *worker = &s->workers[i];
+        const char *name = (const char *)&worker->hello + offset;
+        if (*worker->name && serving_add_distinct(&seen, name))
+            buf_printf(&text, "%s%s", text.n ? separator : "", name);
     }
     char *joined = buf_take_text(&text);
     if (joined) runinfo_put_text(out, key, joined);
     free(joined);
+    buf_free(&seen);
 }
 
 enum status serving_append(struct serving *s, enum journal_record kind,
@@ -60,10 +66,14 @@ enum status serving_record_start(struct serving *s, struct err *err)
     struct buf text = {0};
     buf_bytes(&text, s->start->data, s->start->n);
     runinfo_put_count(&text, RUNINFO_RANKS, s->n_workers);
-    runinfo_put_count(&text, RUNINFO_THREADS, s->threads);
-    put_list(&text, RUNINFO_HOSTS, &s->hosts, " ");
-    put_list(&text, RUNINFO_CPU, &s->cpus, "; ");
-    put_list(&text, RUNINFO_BLAS_KERNEL, &s->kernels, "; ");
+    runinfo_put_count(&text, RUNINFO_THREADS,
+                      s->workers[s->first_joined].hello.threads);
+    put_distinct(&text, RUNINFO_HOSTS, s, offsetof(struct message_hello, host),
+                 " ");
+    put_distinct(&text, RUNINFO_CPU, s, offsetof(struct message_hello, cpu),
+                 "; ");
+    put_distinct(&text, RUNINFO_BLAS_KERNEL, s,
+                 offsetof(struct message_hello, blas), "; ");
     s->next_sync_s = 0;
     return serving_append(s, JOURNAL_START, &text, err);
 }

@@ -5,6 +5,10 @@
 
 #include "common/base/mem.h"
 
+/* Ranks come out of start-up together; one that does not must not hold up the
+ * others for longer. */
+static const double patience_s = 5;
+
 struct peer {
     struct assembly assembly;
     double heard_s;
@@ -17,6 +21,8 @@ struct service {
     struct message *message;
     double longest_wait_s;
     double next_look_s; /* for silent workers */
+    double open_s; /* nothing is given out before all have joined, or this */
+    int n_joined;
     bool is_stopping;
     int n_silent;
 };
@@ -40,6 +46,7 @@ static enum status take_hello(struct service *s, int worker, struct err *err)
     if (scheduler_take(s->serve->scheduler, &event, NULL, err))
         return err->status;
     s->peers[worker].has_joined = true;
+    s->n_joined++;
     return s->serve->callbacks->joined(s->serve->user, worker,
                                        &s->message->as.hello, err);
 }
@@ -134,6 +141,8 @@ static enum status look_for_silent(struct service *s, double now_s,
 static enum status act(struct service *s, double now_s, struct err *err)
 {
     struct scheduler_action action;
+    if (s->n_joined < s->serve->n_workers && now_s < s->open_s)
+        return STATUS_OK;
     while (scheduler_next(s->serve->scheduler, &action)) {
         struct peer *peer = &s->peers[action.worker];
         if (action.is_stop) {
@@ -177,6 +186,7 @@ static enum status serve_loop(struct service *s, struct err *err)
     const struct serve *serve = s->serve;
     double idle_s = 0, now_s = serve_now_s();
     s->next_look_s = now_s + 1;
+    s->open_s = now_s + patience_s;
     for (int worker = 0; worker < serve->n_workers; worker++)
         s->peers[worker].heard_s = now_s;
     while (!scheduler_is_over(serve->scheduler)) {
