@@ -18,6 +18,12 @@ static struct row_cost row_cost_of(const struct model_config *config)
     return (struct row_cost){2 * C * C, 4 * C * C, 4 * C, 2 * C * C, 4 * C * F};
 }
 
+double cost_row(const struct model_config *config)
+{
+    struct row_cost cost = row_cost_of(config);
+    return config->n_layer * (cost.q + cost.kv + cost.o + cost.mlp);
+}
+
 double cost_measure(const struct plan *plan, const struct pair *pair,
                     enum run run, const enum metric *metrics, int n)
 {

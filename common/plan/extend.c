@@ -8,12 +8,18 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/plan/cost.h"
 #include "common/plan/plan.h"
 #include "common/plan/segment.h"
 
 static const double nominal_flops = 50e9; /* of one rank, in a second */
 static const double least_unit_s = 0.010, most_unit_s = 2.0;
-enum { UNITS_AIMED_AT = 512, MOST_NAME = 4096 };
+enum {
+    UNITS_AIMED_AT = 512,
+    LEAST_UNITS = 16, /* of a job too small for full batches */
+    FULL_ROWS = 192,  /* rows for which products run near their best rate */
+    MOST_NAME = 4096
+};
 
 static enum status add_block(struct plan *plan, const int *pairs, int n,
                              struct err *err)
@@ -130,17 +136,22 @@ static void encode(struct buf *record, const struct plan *plan, int first_block,
 }
 
 /* FLOPs of a unit: the extension's total over UNITS_AIMED_AT, within the two
- * limits at a nominal rate; never measured, so never machine-dependent. */
+ * limits at a nominal rate, but no less than FULL_ROWS rows through the whole
+ * model take (docs/engine.md has the rates), unless that leaves a small job
+ * with too few units to share. Never measured, so never machine-dependent. */
 static double choose_target(const struct plan *plan, int first_segment)
 {
     double total = 0;
     for (int s = first_segment; s < plan->n_segments; s++)
         total += plan->segments[s].flops;
     double target = total / UNITS_AIMED_AT;
-    if (target < least_unit_s * nominal_flops)
-        target = least_unit_s * nominal_flops;
+    double full = FULL_ROWS * cost_row(plan->config);
     if (target > most_unit_s * nominal_flops)
         target = most_unit_s * nominal_flops;
+    if (target < full) target = full;
+    if (target > total / LEAST_UNITS) target = total / LEAST_UNITS;
+    if (target < least_unit_s * nominal_flops)
+        target = least_unit_s * nominal_flops;
     return target;
 }
 
