@@ -122,7 +122,7 @@ static void write_and_damage(const char *path, const uint8_t *data, size_t size)
     if (how[2] % 2) {
         check(truncate(path, (off_t)at) == 0);
     } else {
-        uint8_t byte;
+        uint8_t byte = 0;
         int fd = open(path, O_RDWR);
         check(fd >= 0 && pread(fd, &byte, 1, (off_t)at) == 1);
         byte ^= how[3] ? how[3] : 1;
