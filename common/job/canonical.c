@@ -276,6 +276,10 @@ static void write_sweep(struct writer *w, const struct sweep *sweep)
     buf_printf(out, ", \"identity\": %s, \"metrics\": ",
                sweep->is_identity ? "true" : "false");
     write_metrics(out, sweep->metrics, sweep->n_metrics);
+    if (sweep->window.width)
+        buf_printf(out, ", \"window\": {\"width\": %d, \"rule\": \"%s\"}",
+                   sweep->window.width,
+                   sweep->window.rule == WINDOW_ROME ? "rome" : "symmetric");
     write_select(out, sweep);
     write_store(w, sweep);
     buf_u8(out, '}');

@@ -105,6 +105,8 @@ struct cell_tuple {
     char *label; /* owned */
 };
 
+enum window_rule { WINDOW_ROME, WINDOW_SYMMETRIC };
+
 enum pairs_kept { PAIRS_KEEP_ALL, PAIRS_KEEP_NONE };
 
 struct sweep {
@@ -125,7 +127,11 @@ struct sweep {
     struct cell_tuple *tuples; /* AXIS_CELL, distinct; owned */
     int n_tuples;
     unsigned tuple_columns; /* bit per enum axis that the tuples give */
-    enum metric *metrics;   /* this sweep's, else the job's; owned */
+    struct {
+        int width; /* 0: no window, the layer alone */
+        enum window_rule rule;
+    } window;
+    enum metric *metrics; /* this sweep's, else the job's; owned */
     int n_metrics;
     struct {
         int first;  /* 0: all */

@@ -128,7 +128,8 @@ X(SWEEP_VALUE, "value", "`clean`, `corrupted`, `zero`, `-inf`, or a map", NULL, 
   "what is put there. zero on pattern does not renormalise; -inf (attn_scores alone) knocks attention out and the softmax renormalises, a row with no key left becomes zeros") \
 X(SWEEP_IDENTITY, "identity", "true or false", "false", NULL, \
   "allow a value that is the base itself") \
-X(SWEEP_WINDOW, "window", KEY_LATER, NULL, "", "windows of layers") \
+X(SWEEP_WINDOW, "window", "map", NULL, "the layer alone", \
+  "edit this many layers around the layer of the axis together, clipped to the model") \
 X(SWEEP_HOLD, "hold", KEY_LATER, NULL, "", "severed paths") \
 X(SWEEP_MASK, "mask", KEY_LATER, NULL, "", "group masks") \
 X(SWEEP_GROUPS, "groups", KEY_LATER, NULL, "", "groups of components") \
@@ -169,6 +170,11 @@ X(REQUIRE_CLEAN, "clean", "`top1` or `attribute`", NULL, "nothing", \
   "top1: the answer is the clean run's arg max; attribute: that arg max, decoded and stripped, is the pair's `attribute`") \
 X(REQUIRE_MARGIN, "margin", "number", NULL, "no least margin", "least logit_diff of the clean run")
 
+#define WINDOW_KEYS(X) \
+X(WINDOW_WIDTH, "width", "whole number", NULL, NULL, "w, in layers") \
+X(WINDOW_RULE, "rule", "`rome` or `symmetric`", "rome", NULL, \
+  "of layer l: rome l - w//2 .. l - w//2 + w - 1, which are w layers; symmetric l - w//2 .. l + w//2")
+
 #define SELECT_KEYS(X) \
 X(SELECT_FIRST, "first", "whole number", NULL, "all", "the first so many pairs") \
 X(SELECT_SAMPLE, "sample", "whole number", NULL, "all", "so many pairs drawn without repetition") \
@@ -192,6 +198,7 @@ X(SCOPE_MEAN, MEAN_KEYS, "`value: {mean: ..}`") \
 X(SCOPE_RESAMPLE, RESAMPLE_KEYS, "`value: {resample: ..}`") \
 X(SCOPE_METRIC, METRIC_KEYS, "A metric, as a map") \
 X(SCOPE_REQUIRE, REQUIRE_KEYS, "`require`") \
+X(SCOPE_WINDOW, WINDOW_KEYS, "`window` of a sweep") \
 X(SCOPE_SELECT, SELECT_KEYS, "`select` of a sweep") \
 X(SCOPE_STORE, STORE_KEYS, "`store`")
 /* clang-format on */
@@ -215,6 +222,7 @@ enum mean_key { MEAN_KEYS(KEY_ENUM) KEY_MEAN_COUNT };
 enum resample_key { RESAMPLE_KEYS(KEY_ENUM) KEY_RESAMPLE_COUNT };
 enum metric_key { METRIC_KEYS(KEY_ENUM) KEY_METRIC_COUNT };
 enum require_key { REQUIRE_KEYS(KEY_ENUM) KEY_REQUIRE_COUNT };
+enum window_key { WINDOW_KEYS(KEY_ENUM) KEY_WINDOW_COUNT };
 enum select_key { SELECT_KEYS(KEY_ENUM) KEY_SELECT_COUNT };
 enum store_key { STORE_KEYS(KEY_ENUM) KEY_STORE_COUNT };
 #undef KEY_ENUM

@@ -273,6 +273,28 @@ static enum status read_select(const struct reading *outer,
     return r->err->status;
 }
 
+static enum status read_window(const struct reading *outer,
+                               const struct doc *doc, struct sweep *out)
+{
+    static const char *const rules[] = {"rome", "symmetric"};
+    const struct reading inside = reading_inside(outer, "window"), *r = &inside;
+    struct keys keys;
+    int rule = WINDOW_ROME;
+    if (!doc || keys_read(&keys, r, SCOPE_WINDOW, doc)) return r->err->status;
+    (void)reading_whole(r, keys.at[KEY_WINDOW_WIDTH], "width", 1, INT_MAX,
+                        &out->window.width);
+    (void)reading_choice(r, keys.at[KEY_WINDOW_RULE], "rule", rules, 2, &rule);
+    out->window.rule = (enum window_rule)rule;
+    bool has_layer =
+        out->by[AXIS_LAYER] || (out->tuple_columns & 1u << AXIS_LAYER);
+    if (!has_layer)
+        (void)reading_fail(outer, doc, "window",
+                           "it is laid around the layer of the axis: it needs "
+                           "`by: [layer, ..]`");
+    keys_free(&keys);
+    return r->err->status;
+}
+
 static enum status read_name(const struct reading *r, const struct doc *doc,
                              struct sweep *out)
 {
@@ -371,6 +393,7 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
                            "`heads: [L9H9, ..]`, `neurons: [L8N2744, ..]` or "
                            "`index`");
     if (r->err->status || check_places(&inside, &keys, out) ||
+        read_window(&inside, keys.at[KEY_SWEEP_WINDOW], out) ||
         read_run_and_value(&inside, &keys, inputs, job, out) ||
         read_select(&inside, keys.at[KEY_SWEEP_SELECT], out))
         goto out;

@@ -23,8 +23,9 @@ struct cell {
     enum run source_run;
     int index[PLAN_MAX_AXES];
     const struct cell_tuple *tuple;
-    struct span layers, heads;
-    int one_layer, one_head, one_column, scale_index;
+    struct span heads;
+    struct span layers; /* at NULL with n > 0: first_layer and on */
+    int first_layer, one_layer, one_head, one_column, scale_index;
     struct rows rows;    /* positions, or dest */
     struct rows columns; /* scores: src */
     bool has_columns;    /* scores: columns are a subset */
@@ -159,6 +160,20 @@ static void fill_source(struct cell *cell)
     }
 }
 
+/* The layers around one_layer, clipped to the model. */
+static void set_window(struct cell *cell)
+{
+    int width = cell->sweep->window.width;
+    int first = cell->one_layer - width / 2;
+    int last = cell->sweep->window.rule == WINDOW_ROME
+                   ? first + width - 1
+                   : cell->one_layer + width / 2;
+    int n_layer = cell->plan->config->n_layer;
+    cell->first_layer = first < 0 ? 0 : first;
+    if (last > n_layer - 1) last = n_layer - 1;
+    cell->layers = (struct span){last - cell->first_layer + 1, NULL};
+}
+
 /* Resolve the axes. false: the cell does not apply to this pair. */
 static bool resolve(struct cell *cell, const struct plan *plan, int sweep,
                     int pair, int sample, uint64_t number)
@@ -193,6 +208,7 @@ static bool resolve(struct cell *cell, const struct plan *plan, int sweep,
 
     cell->layers = span_of(&cell->one_layer,
                            number_of(cell, AXIS_LAYER, t->layer), &s->layers);
+    if (s->window.width) set_window(cell);
     if (s->site == SITE_EMBED) {
         cell->one_layer = 0;
         cell->layers = (struct span){1, &cell->one_layer};
@@ -233,7 +249,8 @@ static int n_layers(const struct cell *cell)
 
 static int layer_at(const struct cell *cell, int i)
 {
-    return cell->layers.n < 0 ? i : cell->layers.at[i];
+    if (cell->layers.n < 0) return i;
+    return cell->layers.at ? cell->layers.at[i] : cell->first_layer + i;
 }
 
 /* How rows are judged in one cell. */

@@ -66,7 +66,8 @@ static const struct row refused[] = {
     {"sweeps: [z]",
      "sweep 0: found 'z', expected a map with the keys name, description, "
      "site, by, layers, positions, labels, heads, neurons, dims, dest, src, "
-     "index, label_positions, base, value, identity, metrics, select, store"},
+     "index, label_positions, base, value, identity, window, metrics, select, "
+     "store"},
     {"sweeps: [{by: [layer]}]",
      "sweep 0: the key site is missing (site: the activation that is edited)"},
     {"sweeps: [{site: z}]", "sweep 'z': the key by is missing (a list of axes, "
@@ -196,8 +197,13 @@ static const struct row refused[] = {
     {"sweeps: [{site: z, by: [layer], value: noise}]",
      "sweep 'z': value: found 'noise', expected clean, corrupted, zero, -inf, "
      "mean or resample"},
-    {"sweeps: [{site: z, by: [layer], window: {width: 3}}]",
-     "sweep 'z': window: not supported yet (windows of layers)"},
+    {"sweeps: [{site: z, by: [head], window: {width: 3}}]",
+     "sweep 'z': window: it is laid around the layer of the axis: it needs "
+     "`by: [layer, ..]`"},
+    {"sweeps: [{site: z, by: [layer], window: {width: 0}}]",
+     "sweep 'z': window: width: found 0, expected a whole number from 1"},
+    {"sweeps: [{site: z, by: [layer], window: {width: 2, rule: left}}]",
+     "sweep 'z': window: rule: found 'left', expected rome or symmetric"},
     {"sweeps: [{site: z, by: [layer], hold: [mlp_out]}]",
      "sweep 'z': hold: not supported yet (severed paths)"},
     {"sweeps: [{site: z, by: [layer], mask: each}]",
