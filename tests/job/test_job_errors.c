@@ -201,7 +201,8 @@ static const struct row refused[] = {
      "sweep 'z': window: it is laid around the layer of the axis: it needs "
      "`by: [layer, ..]`"},
     {"sweeps: [{site: z, by: [layer], window: {width: 0}}]",
-     "sweep 'z': window: width: found 0, expected a whole number from 1"},
+     "sweep 'z': window: width: found 0, expected a whole number of at "
+     "least 1"},
     {"sweeps: [{site: z, by: [layer], window: {width: 2, rule: left}}]",
      "sweep 'z': window: rule: found 'left', expected rome or symmetric"},
     {"sweeps: [{site: z, by: [layer], hold: [mlp_out]}]",
