@@ -79,9 +79,11 @@ static double mean_logit(const struct measure *m, const float *state,
 {
     size_t C = (size_t)m->weights->config.d_model;
     double sum = 0;
-    for (int i = 0; i < tokens.n; i++)
-        sum += kernels_dot_double(
-            state, m->weights->w_u + (size_t)tokens.ids[i] * C, C);
+    for (int i = 0; i < tokens.n; i++) {
+        size_t token = (size_t)tokens.ids[i];
+        sum += kernels_dot_double(state, m->weights->w_u + token * C, C);
+        if (m->weights->b_u) sum += (double)m->weights->b_u[token];
+    }
     return tokens.n ? sum / tokens.n : (double)NAN;
 }
 
@@ -216,6 +218,8 @@ void measure_rows(struct measure *m, const struct measure_row *rows, size_t n,
         if (has_vocabulary)
             kernels_matmul_transposed(m->logits, V, m->states + first * C, C,
                                       w->w_u, C, chunk, V, C, 1, 0);
+        if (has_vocabulary && w->b_u)
+            kernels_add_bias(m->logits, V, w->b_u, chunk, V);
         for (size_t i = 0; i < chunk; i++) {
             const struct measure_row *row = &rows[first + i];
             measure_tokens(m, row, m->states + (first + i) * C);

@@ -308,7 +308,8 @@ static void write_full(struct writer *w, const struct job *job)
     write_string(out, job->title);
     buf_printf(out, "\nmodel: ");
     write_string(out, job->model);
-    buf_printf(out, "\nweights: raw\nprepend_bos: %s\n",
+    buf_printf(out, "\nweights: %s\nprepend_bos: %s\n",
+               job->is_processed ? "processed" : "raw",
                job->prepend_bos ? "true" : "false");
     buf_printf(out, "require: ");
     write_require(out, job);
@@ -356,7 +357,8 @@ enum status job_write_texts(struct job *job, struct inputs *inputs,
         write_sweep(&w, &job->sweeps[i]);
         if (take(&out, &job->sweeps[i].canonical, err)) goto out;
     }
-    buf_printf(&out, "{\"weights\": \"raw\", \"require\": ");
+    buf_printf(&out, "{\"weights\": \"%s\", \"require\": ",
+               job->is_processed ? "processed" : "raw");
     write_require(&out, job);
     buf_printf(&out, ", \"skip_unchanged\": %s}",
                job->skip_unchanged ? "true" : "false");

@@ -238,9 +238,7 @@ static enum status read_top_level(const struct reading *r,
     (void)reading_text(r, at[KEY_JOB_MODEL], "model", &out->model);
     (void)reading_choice(r, at[KEY_JOB_WEIGHTS], "weights", weights, 2,
                          &weight);
-    if (weight == 1)
-        (void)reading_fail(r, at[KEY_JOB_WEIGHTS], "weights",
-                           "processed: not supported yet");
+    out->is_processed = weight == 1;
     (void)reading_bool(r, at[KEY_JOB_PREPEND_BOS], "prepend_bos",
                        &out->prepend_bos);
     (void)reading_bool(r, at[KEY_JOB_BOTH_WAYS], "both_ways", &out->both_ways);

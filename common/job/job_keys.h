@@ -23,8 +23,8 @@ X(JOB_TITLE, "title", "text", NULL, "the name of the job file", \
 X(JOB_MODEL, "model", "folder", NULL, NULL, \
   "holds config.json, model.safetensors (or its shards), vocab.json and merges.txt; `--model` overrides it") \
 X(JOB_MODELS, "models", KEY_LATER, NULL, "", "several models") \
-X(JOB_WEIGHTS, "weights", "`raw`", "raw", NULL, \
-  "raw: the weights as they are in the file") \
+X(JOB_WEIGHTS, "weights", "`raw` or `processed`", "raw", NULL, \
+  "raw: as they are in the file; processed: LayerNorm folded, weights centred and value biases folded, as TransformerLens loads by default. Logit differences, probabilities and most patches are the same; zeroing z, v or pattern is not") \
 X(JOB_PREPEND_BOS, "prepend_bos", "true or false", "true", NULL, \
   "put the model's BOS token before every text, as TransformerLens does; token ids (`clean_tokens`) are run as they stand") \
 X(JOB_PAIRS, "pairs", "list, or FILE.jsonl", NULL, "`prompts` is given", \

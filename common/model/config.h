@@ -35,6 +35,7 @@ struct model_config {
     bool scale_attn;          /* scores divided by sqrt(K); else not */
     bool scale_attn_by_layer; /* and by layer + 1 */
     bool is_tied;             /* the unembedding is wte; else lm_head.weight */
+    bool is_processed;        /* the job's weights: processed; see process.h */
     char banner[256]; /* "patchsweep_banner": shown wherever results are */
 };
 

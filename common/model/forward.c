@@ -236,6 +236,8 @@ enum status forward_run(const struct weights *weights, const int *tokens,
         kernels_matmul_transposed(logits, n_vocab, pass.normalized, pass.C,
                                   weights->w_u, pass.C, S, n_vocab, pass.C, 1,
                                   0);
+    if (logits && weights->b_u)
+        kernels_add_bias(logits, n_vocab, weights->b_u, S, n_vocab);
 out:
     free(pass.memory);
     return err->status;

@@ -211,7 +211,7 @@ static void unembed(const struct pass *pass, double *logits)
     size_t V = (size_t)w->config.n_vocab, C = pass->C;
     for (size_t s = 0; s < pass->S; s++)
         for (size_t t = 0; t < V; t++) {
-            double sum = 0;
+            double sum = w->b_u ? (double)w->b_u[t] : 0;
             for (size_t c = 0; c < C; c++)
                 sum += pass->normalized[s * C + c] * (double)w->w_u[t * C + c];
             logits[s * V + t] = sum;

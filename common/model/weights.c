@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/model/process.h"
 #include "common/model/safetensors.h"
 
 /* Which size of the configuration a dimension is; ONE: there is none. */
 enum dim { DIM_ONE, DIM_V, DIM_P, DIM_C, DIM_3C, DIM_F, DIM_COUNT };
 
-/* code, per layer, name (after "h.<layer>." where per layer), rows, columns.
+/* code, per layer, name (after "h.<layer>." where per layer; empty: in no
+ * file, made by processing), rows, columns.
  * The order is the order in the block. */
 #define WEIGHT_LIST(X)                                                         \
     X(WEIGHT_WTE, 0, "wte.weight", DIM_V, DIM_C)                               \
@@ -31,7 +33,8 @@ enum dim { DIM_ONE, DIM_V, DIM_P, DIM_C, DIM_3C, DIM_F, DIM_COUNT };
     X(WEIGHT_OUT_BIAS, 1, "mlp.c_proj.bias", DIM_C, DIM_ONE)                   \
     X(WEIGHT_LNF_GAIN, 0, "ln_f.weight", DIM_C, DIM_ONE)                       \
     X(WEIGHT_LNF_BIAS, 0, "ln_f.bias", DIM_C, DIM_ONE)                         \
-    X(WEIGHT_U, 0, "lm_head.weight", DIM_V, DIM_C)
+    X(WEIGHT_U, 0, "lm_head.weight", DIM_V, DIM_C)                             \
+    X(WEIGHT_U_BIAS, 0, "", DIM_V, DIM_ONE)
 
 enum weight {
 #define WEIGHT_ENUM(code, per_layer, name, rows, columns) code,
@@ -76,9 +79,17 @@ static size_t dim_of(const struct model_config *config, enum dim dim)
     return sizes[dim];
 }
 
+/* Whether the tensor has a place in the block, and whether a file fills it. */
 static bool has_weight(const struct model_config *config, enum weight weight)
 {
-    return weight != WEIGHT_U || !config->is_tied;
+    if (weight == WEIGHT_U) return !config->is_tied || config->is_processed;
+    return weight != WEIGHT_U_BIAS || config->is_processed;
+}
+
+static bool is_in_files(const struct model_config *config, enum weight weight)
+{
+    if (weight == WEIGHT_U) return !config->is_tied;
+    return weight != WEIGHT_U_BIAS;
 }
 
 static bool add(size_t *sum, size_t n)
@@ -149,7 +160,10 @@ enum status weights_bind(struct weights *out, const struct model_config *config,
     out->wpe = base + layout.at[WEIGHT_WPE];
     out->lnf_gain = base + layout.at[WEIGHT_LNF_GAIN];
     out->lnf_bias = base + layout.at[WEIGHT_LNF_BIAS];
-    out->w_u = config->is_tied ? out->wte : base + layout.at[WEIGHT_U];
+    out->w_u =
+        has_weight(config, WEIGHT_U) ? base + layout.at[WEIGHT_U] : out->wte;
+    if (has_weight(config, WEIGHT_U_BIAS))
+        out->b_u = base + layout.at[WEIGHT_U_BIAS];
     for (size_t l = 0; l < n_layer; l++) {
         const float *at = base + l * layout.layer_floats;
         out->layer[l] = (struct layer_weights){
@@ -209,7 +223,8 @@ static struct place find_place(const char *name)
     bool per_layer = skip_layer(&name, &layer);
     if (per_layer) place.layer = layer;
     for (int w = 0; w < WEIGHT_COUNT; w++)
-        if (table[w].per_layer == per_layer && strcmp(table[w].name, name) == 0)
+        if (*table[w].name && table[w].per_layer == per_layer &&
+            strcmp(table[w].name, name) == 0)
             place.weight = (enum weight)w;
     for (size_t i = 0; i < sizeof mask_names / sizeof *mask_names; i++)
         place.is_mask |= per_layer && strcmp(mask_names[i], name) == 0;
@@ -266,14 +281,14 @@ static enum status assign(float **targets, unsigned char *seen, float *block,
                            "tensor %.80s is there twice, with and without the "
                            "prefix transformer.",
                            tensor->name);
-        if (has_weight(config, place.weight))
+        if (is_in_files(config, place.weight))
             targets[i] = block + place_of(layout, place.weight, place.layer);
     }
     for (size_t l = 0; l < (size_t)config->n_layer; l++)
         for (int w = 0; w < WEIGHT_COUNT; w++) {
             if (seen[l * WEIGHT_COUNT + (size_t)w] ||
                 (!table[w].per_layer && l > 0) ||
-                !has_weight(config, (enum weight)w))
+                !is_in_files(config, (enum weight)w))
                 continue;
             if (table[w].per_layer)
                 return err_set(err, STATUS_INPUT, "tensor h.%zu.%s is missing",
@@ -301,7 +316,8 @@ enum status weights_load(void *block, struct digest *digest,
                       "the table of tensors", err);
     if (!targets || !seen ||
         assign(targets, seen, block, &files, &layout, config, err) ||
-        safetensors_load(&files, targets, digest, err))
+        safetensors_load(&files, targets, digest, err) ||
+        (config->is_processed && weights_process(block, config, err)))
         goto out;
 out:
     if (err->status) (void)err_context(err, "model %s", folder);

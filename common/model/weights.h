@@ -37,8 +37,9 @@ struct weights {
     const float *wpe;                 /* (n_ctx, C) */
     struct layer_weights *layer;      /* L of them; owned */
     const float *lnf_gain, *lnf_bias; /* (C) */
-    const float *w_u;                 /* (V, C): wte where tied */
-    const float *block;               /* the whole block; kept, not owned */
+    const float *w_u;   /* (V, C): wte where tied and not processed */
+    const float *b_u;   /* (V) where processed, else NULL */
+    const float *block; /* the whole block; kept, not owned */
 };
 
 /* Bytes of the block for a configuration. STATUS_INPUT where it does not fit

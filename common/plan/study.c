@@ -22,6 +22,7 @@ static enum status read_config(struct study *study, struct err *err)
     if (input && model_config_parse(&study->config, name,
                                     (const char *)input->data, input->n, err))
         goto out;
+    study->config.is_processed = study->job.is_processed;
 out:
     free(name);
     return err->status;

@@ -27,8 +27,6 @@ static const struct row refused[] = {
     {"activations: []",
      "activations: not supported yet (exported activations)"},
     {"analyses: []", "analyses: not supported yet (analyses without edits)"},
-    {"weights: processed\nsweeps: [{site: z, by: [layer]}]",
-     "weights: processed: not supported yet"},
     {"weights: cooked\nsweeps: [{site: z, by: [layer]}]",
      "weights: found 'cooked', expected raw or processed"},
     {"prepend_bos: yes\nsweeps: [{site: z, by: [layer]}]",
