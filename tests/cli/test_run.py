@@ -34,7 +34,7 @@ class Run(program.ProgramTest):
 
     def long_job(self):
         """A job of some seconds."""
-        return self.job(n_pairs=104)
+        return self.job(n_pairs=int(os.environ.get("PATCHSWEEP_TEST_PAIRS", "104")))
 
     def whole_of_long_job(self):
         """Its uninterrupted results; computed once for all tests."""
@@ -43,9 +43,9 @@ class Run(program.ProgramTest):
             self.check(run(["run", self.long_job(), "-o", Run.whole_folder]))
         return Run.whole_folder
 
-    def begin(self, job, out, *options, ranks=0, n_units=5):
+    def begin(self, job, out, ranks=0, n_units=5):
         """A run under way that has recorded some units."""
-        process = start(["run", job, "-o", out, "--sync-seconds", "0.1", *options], ranks)
+        process = start(["run", job, "-o", out, "--sync-seconds", "0.1"], ranks)
         self.addCleanup(program.kill_all, process)
         self.addCleanup(process.stdout.close)
 
@@ -95,14 +95,18 @@ class Run(program.ProgramTest):
         self.assertIn(f"{len(before)} of {len(before)} units are done", text)
         self.assertEqual(units(read_journal(out)), before)
 
-    def stopped(self, stop, *options, reason, ranks=0):
+    def stopped(self, stop, reason, ranks=0):
         """A run that is asked to stop ends in order with 75 and resumes."""
         job = self.long_job()
         out = self.path("out")
-        process = self.begin(job, out, *options, ranks=ranks)
+        process = self.begin(job, out, ranks=ranks)
         stop(process, out)
         text = process.communicate(timeout=program.TIMEOUT)[0]
         self.assertEqual(process.returncode, 75, text)
+        self.resumes(job, out, text, reason, ranks)
+
+    def resumes(self, job, out, text, reason, ranks=0):
+        """After a stop in order: what it leaves, and what the next start does."""
         self.assertIn("run again to resume", text)
         records = read_journal(out)
         ends = [payload for kind, payload in records if kind == "end"]
@@ -129,7 +133,10 @@ class Run(program.ProgramTest):
         self.assertFalse(os.path.exists(self.path("out/stop")))
 
     def test_a_time_limit_stops_in_order(self):
-        self.stopped(lambda process, out: None, "--time-limit", "1.5s", reason="time limit")
+        job = self.long_job()
+        out = self.path("out")
+        process = self.check(run(["run", job, "-o", out, "--time-limit", "0.5s"]), 75)
+        self.resumes(job, out, process.stderr, "time limit")
 
     def terminated(self, number, ranks):
         """What was synced before the signal is there; the run resumes."""
