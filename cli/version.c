@@ -35,9 +35,13 @@ void version_put_start(struct buf *out)
     group_library(mpi, sizeof mpi);
     const char *job = getenv("SLURM_JOB_ID");
     const char *nodes = getenv("SLURM_JOB_NODELIST");
+    const char *restarts = getenv("SLURM_RESTART_COUNT"); /* unset: none */
     runinfo_put_text(out, RUNINFO_STARTED, now);
     if (job) runinfo_put_text(out, RUNINFO_SLURM_JOB_ID, job);
     if (nodes) runinfo_put_text(out, RUNINFO_SLURM_NODES, nodes);
+    if (job)
+        runinfo_put_count(out, RUNINFO_SLURM_RESTARTS,
+                          restarts ? strtoll(restarts, NULL, 10) : 0);
     runinfo_put_text(out, RUNINFO_VERSION, BUILD_VERSION);
     runinfo_put_text(out, RUNINFO_GIT_REVISION, BUILD_REVISION);
     runinfo_put_text(out, RUNINFO_COMPILER, BUILD_COMPILER);

@@ -23,6 +23,8 @@ enum runinfo_kind { RUNINFO_TEXT, RUNINFO_COUNT, RUNINFO_NUMBER };
     X(RUNINFO_SLURM_JOB_ID, "slurm_job_id", RUNINFO_TEXT, "1", "Slurm job")    \
     X(RUNINFO_SLURM_NODES, "slurm_nodes", RUNINFO_TEXT, "1",                   \
       "Slurm's list of nodes")                                                 \
+    X(RUNINFO_SLURM_RESTARTS, "slurm_restarts", RUNINFO_COUNT, "1",            \
+      "times that Slurm had requeued the job")                                 \
     X(RUNINFO_VERSION, "version", RUNINFO_TEXT, "1", "version of patchsweep")  \
     X(RUNINFO_GIT_REVISION, "git_revision", RUNINFO_TEXT, "1",                 \
       "git revision it was built from")                                        \
