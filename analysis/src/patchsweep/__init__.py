@@ -1,0 +1,21 @@
+"""Results of patchsweep as labelled arrays.
+
+    import patchsweep
+    results = patchsweep.open("out/ioi")
+    z = results["z"]                         # an xarray.Dataset
+    patchsweep.mean(z)                       # recovered, over all pairs
+    patchsweep.confidence_intervals(z)       # .. with intervals over clusters
+    patchsweep.top_cells(z, n=5)             # the strongest, as a table
+
+The arrays are those of docs/files.md, and what `mean` gives equals the program's
+own `M_recovered_overall`, `M_effect_overall` and `M_overall`.
+"""
+
+from .results import Results, ResultsError, open  # pylint: disable=redefined-builtin
+from .cells import cell_names
+from .statistics import (by_label, confidence_intervals, mean, mean_by_group,
+                         normalised, top_cells)
+
+__all__ = ["Results", "ResultsError", "by_label", "cell_names",
+           "confidence_intervals", "mean", "mean_by_group", "normalised", "open",
+           "top_cells"]
