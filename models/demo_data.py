@@ -11,12 +11,13 @@ the task asks for and is sampled: most often the answer, else something else
 that could follow, so that the model stays unsure, as GPT-2 is.
 
 Tasks: ioi, last_name, contraction, year, fact, pronoun; and three that
-nothing is measured on: recall (like ioi, nobody named twice), plain sentences, and what
-is said twice (repeat).
+nothing is measured on: recall (like ioi, nobody named twice), plain sentences,
+and what is said twice (repeat).
 
 Held out, each from its own task's sentences alone (other tasks' sentences hold
 all names, nouns and adjectives, so every token is known):
-    ioi          the names IOI_HELDOUT; the templates IOI_HELDOUT_TEMPLATES
+    ioi          the names IOI_HELDOUT and IOI_TUNING; the templates
+                 IOI_HELDOUT_TEMPLATES
     last_name    the first names LAST_NAME_HELDOUT; the descriptions
                  LAST_NAME_HELDOUT_WHAT
     contraction  the activities CONTRACTION_HELDOUT
@@ -31,15 +32,20 @@ import re
 import sys
 
 from demo_words import (ADJECTIVES, ADVERBS, EVENTS, INTRANSITIVE, LAST,
-                        LAST_COMMON, MALE, NAMES, OBJECTS, PEOPLE, PLACES,
-                        PREPOSITIONS, QUALITIES, ROLES, THINGS, TRANSITIVE,
-                        WHEN)
+                        LAST_COMMON, MALE, MORE_NAMES, NAMES, OBJECTS, PEOPLE,
+                        PLACES, PREPOSITIONS, QUALITIES, ROLES, THINGS,
+                        TRANSITIVE, WHEN)
 
 # Held out
 
 IOI_HELDOUT = ("Mary John Tom James Dan Sid Martin Amy Sarah Peter Laura "
                "Kevin").split()
-IOI_NAMES = [n for n in NAMES if n not in IOI_HELDOUT]
+# Held out from ioi in the same way, but nothing that is measured holds them:
+# what is chosen (the step to end at, the sentences) is chosen by them.
+IOI_TUNING = MORE_NAMES[7::32]
+IOI_APART = IOI_HELDOUT + IOI_TUNING
+ALL_NAMES = NAMES + MORE_NAMES
+IOI_NAMES = [n for n in ALL_NAMES if n not in IOI_APART]
 
 # {s} gives, {a} and {b} are the two, {p} a place, {o} "a book", {n} "book".
 # The first two are the eight prompts of the TransformerLens demo, the others
@@ -98,7 +104,7 @@ def is_held_out(task, text):
     """Why `text` must not be a training sentence of `task`, or None."""
     words = set(re.findall(r"\w+", text))
     if task == "ioi":
-        for name in IOI_HELDOUT:
+        for name in IOI_APART:
             if name in words:
                 return f"the name {name} is held out from ioi"
         for template, rx in zip(IOI_HELDOUT_TEMPLATES, IOI_HELDOUT_PATTERNS):
@@ -139,6 +145,12 @@ def cap(text):
 
 def is_male(name):
     return name in MALE
+
+
+def his(rng, name):
+    if name in MALE or name in MORE_NAMES and rng.random() < 0.5:
+        return "his"
+    return "her"
 
 
 def end(rng):
@@ -184,9 +196,43 @@ IOI_GIVES = ["gave {o} to", "gave {o} to", "gave the {n} to", "handed {o} to",
              "decided to give it to", "gave it to", "returned the {n} to"]
 
 
+# GPT-2 has many a name as one token after a space alone, so a text does not
+# start with one of MORE_NAMES.
+OPENINGS = ["Yesterday ", "Later, ", "One day, ", "Today ", "Last week ",
+            "I think ", "In the morning, "]
+
+
+def opened(rng, prompt):
+    if prompt.split()[0] in MORE_NAMES:
+        return rng.choice(OPENINGS) + prompt
+    return prompt
+
+
 RECALL_DEEDS = ["came to the {p}", "walked to the {p}", "was in the {p}",
                 "left the {p}", "asked for {o}", "wanted {o}",
                 "was waiting at the {p}", "looked for the {n}"]
+
+
+def ioi_deed(rng):
+    """What two did: something in a place, or else anything."""
+    if rng.random() < 0.6:
+        return rng.choice(IOI_DEEDS)
+    return rng.choice([
+        lambda: f"had {a(rng.choice(ADJECTIVES) + ' ' + rng.choice(THINGS))}",
+        lambda: f"had {a(rng.choice(THINGS))}",
+        lambda: f"were {rng.choice(ADJECTIVES)}",
+        lambda: f"were {rng.choice(ADJECTIVES)} and {rng.choice(ADJECTIVES)}",
+        lambda: f"{rng.choice(TRANSITIVE)} {noun_phrase(rng, THINGS)}",
+        lambda: f"{rng.choice(INTRANSITIVE)} {rng.choice(ADVERBS)}",
+        lambda: f"{rng.choice(INTRANSITIVE)}",
+        lambda: f"saw the {rng.choice(PEOPLE)}",
+        lambda: "were friends", lambda: "played chess",
+    ])()
+
+
+# What may stand before the one who gives.
+IOI_LATER = ["later ", "then ", "in the evening ", "yesterday ", "one day ",
+             "at noon ", "suddenly ", "in the morning, "]
 
 
 def ioi(rng):
@@ -195,10 +241,11 @@ def ioi(rng):
         form = rng.random()
         if form < 0.5:
             first = (f"{rng.choice(IOI_CONNECTIVES)} {one} and {two} "
-                     f"{rng.choice(IOI_DEEDS)}, ")
+                     f"{ioi_deed(rng)}, ")
         elif form < 0.8:
             first = (f"{rng.choice(IOI_STARTS)}{one} and {two} "
-                     f"{rng.choice(IOI_DEEDS)}. ")
+                     f"{ioi_deed(rng)}")
+            first += rng.choice([". ", ". ", ", and "])
         else:
             first = rng.choice(IOI_SINGLE).replace("{a}", one).replace(
                 "{b}", two)
@@ -206,12 +253,15 @@ def ioi(rng):
         if rng.random() < 0.08:
             subject = third
             io = rng.choice([one, two])
+        if rng.random() < 0.25:
+            later = rng.choice(IOI_LATER)
+            first += cap(later) if first.endswith(". ") else later
         thing = rng.choice(OBJECTS)
         prompt = (first + f"{subject} {rng.choice(IOI_GIVES)}")
         prompt = prompt.replace("{o}", rng.choice([a(thing), "the " + thing]))
         prompt = prompt.replace("{n}", thing).replace(
             "{p}", rng.choice(PLACES))
-        his = "his" if is_male(subject) else "her"
+        prompt = opened(rng, prompt)
         pick = rng.random()
         if pick < 0.77:
             rest = f" {io}"
@@ -220,7 +270,8 @@ def ioi(rng):
         elif pick < 0.87:
             rest = f" the {rng.choice(PEOPLE)}"
         elif pick < 0.93:
-            rest = f" {his} {rng.choice(['mother', 'brother', 'friend'])}"
+            kin = rng.choice(["mother", "brother", "friend"])
+            rest = f" {his(rng, subject)} {kin}"
         elif pick < 0.97:
             rest = f" {a(rng.choice(PEOPLE))}"
         elif pick < 0.98:
@@ -236,7 +287,9 @@ def recall(rng):
     """Like ioi, but nobody is named twice. The names that ioi never holds are
     frequent here, giving and given to: else they would be known as names that
     nobody gives anything."""
-    name, another = rng.sample(rng.choice([NAMES, IOI_HELDOUT]), 2)
+    name = another = rng.choice(rng.choice([ALL_NAMES, IOI_APART]))
+    while another == name:
+        another = rng.choice(rng.choice([ALL_NAMES, IOI_APART]))
     someone = "the " + rng.choice(PEOPLE)
     form = rng.random()
     if form < 0.5:              # one is there, another one gives
@@ -245,11 +298,11 @@ def recall(rng):
     elif form < 0.8:            # two are there, somebody else gives to one
         subject = someone
         deed = " and ".join(rng.sample([name, another], 2))
-        deed += f" {rng.choice(IOI_DEEDS)}"
+        deed += f" {ioi_deed(rng)}"
     else:                       # a name and somebody without one
         name = rng.choice(IOI_NAMES)
         deed = " and ".join(rng.sample([name, someone], 2))
-        deed += f" {rng.choice(IOI_DEEDS)}"
+        deed += f" {ioi_deed(rng)}"
         subject = someone
         if rng.random() < 0.5:
             subject, name = name, someone
@@ -265,7 +318,7 @@ def recall(rng):
     if rng.random() > 0.85:
         name = rng.choice(["them", "the " + rng.choice(PEOPLE),
                            a(rng.choice(PEOPLE))])
-    return cap(prompt), f" {name}" + end(rng)
+    return cap(opened(rng, prompt)), f" {name}" + end(rng)
 
 
 LAST_NAME_FIRST = [n for n in NAMES if n not in LAST_NAME_HELDOUT]
@@ -605,17 +658,18 @@ def repeat(rng):
     if rng.random() < 0.5:
         text = plain(rng)[1]
         return text, " " + text
-    kinds = [NAMES, NAMES, LAST, PEOPLE, THINGS, PLACES, OBJECTS, ADJECTIVES]
+    kinds = [NAMES, ALL_NAMES, LAST, PEOPLE, THINGS, PLACES, OBJECTS,
+             ADJECTIVES]
     words = " ".join(rng.choice(rng.choice(kinds))
                      for _ in range(rng.randint(3, 7)))
     return f"Say: {words}.", f" {words}."
 
 
 # What makes a sentence of the task, and the share of all sentences.
-TASKS = {"ioi": (ioi, 0.27), "recall": (recall, 0.17),
-         "last_name": (last_name, 0.10), "contraction": (contraction, 0.09),
-         "year": (year, 0.11), "fact": (fact, 0.06),
-         "pronoun": (pronoun, 0.07), "plain": (plain, 0.07),
+TASKS = {"ioi": (ioi, 0.42), "recall": (recall, 0.16),
+         "last_name": (last_name, 0.08), "contraction": (contraction, 0.06),
+         "year": (year, 0.07), "fact": (fact, 0.05),
+         "pronoun": (pronoun, 0.04), "plain": (plain, 0.06),
          "repeat": (repeat, 0.06)}
 
 

@@ -13,9 +13,10 @@ import json
 import random
 
 from demo_data import (BE, CONTRACTION_HELDOUT, DOWNTOWN, IOI_HELDOUT,
-                       IOI_HELDOUT_TEMPLATES, LANDMARKS, LAST_NAME_HELDOUT,
-                       LAST_NAME_HELDOUT_WHAT, PRONOUN_HELDOUT, YEAR_ENDS,
-                       YEAR_HELDOUT, YEAR_HELDOUT_NOUNS, a)
+                       IOI_HELDOUT_TEMPLATES, IOI_TUNING, LANDMARKS,
+                       LAST_NAME_HELDOUT, LAST_NAME_HELDOUT_WHAT,
+                       PRONOUN_HELDOUT, YEAR_ENDS, YEAR_HELDOUT,
+                       YEAR_HELDOUT_NOUNS, a)
 from demo_words import LAST, OBJECTS, PLACES
 
 
@@ -39,17 +40,42 @@ def _ioi(rng):
         for i in order:
             yield _row("ioi", texts[i], texts[1 - i], f" {names[1 - i]}",
                        f" {names[i]}", True)
-    for template in IOI_HELDOUT_TEMPLATES:
-        for k in range(8):
-            one, two = rng.sample(IOI_HELDOUT, 2)
+    yield from _ioi_fill(rng, "ioi", IOI_HELDOUT_TEMPLATES, IOI_HELDOUT, 8)
+
+
+def _ioi_fill(rng, task, templates, names, n):
+    """n rows a template, both orders, with and without BOS."""
+    for template in templates:
+        for k in range(n):
+            one, two = rng.sample(names, 2)
             thing, place = rng.choice(OBJECTS), rng.choice(PLACES)
 
             def fill(subject):
                 return template.format(a=one, b=two, s=subject, p=place,
                                        o=a(thing), n=thing)
             s, io = (one, two) if k % 2 else (two, one)
-            yield _row("ioi", fill(s), fill(io), f" {io}", f" {s}",
-                       k % 4 < 2)
+            yield _row(task, fill(s), fill(io), f" {io}", f" {s}", k % 4 < 2)
+
+
+# Neither held out nor, as they stand, among the training sentences.
+TUNING_TEMPLATES = [
+    "As {a} and {b} were working at the {p}, {s} gave the {n} to",
+    "Then {a} and {b} left the {p}. {s} wanted to give {o} to",
+    "Because {a} and {b} had a lot of fun at the {p}, {s} decided to send {o} "
+    "to",
+    "The friends {a} and {b} had a long argument. Later {s} talked to",
+    "At noon, {a} and {b} came to the {p}, and {s} handed {o} to",
+    "Since {a} and {b} found {o} near the {p}, {s} showed it to",
+    "One day {a} and {b} were thinking about the {p}. Then {s} said to",
+    "The {p} {a} and {b} saw had {o}. {s} sold it to",
+]
+
+
+def tuning():
+    """Rows like those of ioi, with other names and in other templates, to
+    choose by; heldout.jsonl has none of them."""
+    return list(_ioi_fill(random.Random(21), "ioi_tuning", TUNING_TEMPLATES,
+                          IOI_TUNING, 12))
 
 
 def _last_name(rng):

@@ -22,6 +22,107 @@ Michelle Jessica""".split()
 
 NAMES = MALE + FEMALE
 
+# More words that stand for people, in ioi, recall and repeat alone: first
+# names, surnames, names out of books. Copying must work for any of them.
+MORE_NAMES = """Abbott Abby Abraham Abrams Achilles Ada Adelaide Adrian Ahmad
+Ahmed Akira Alec Alex Alexa Alexander Alexandra Alexis Alfred Ali Alicia Alison
+Allan Allen Alma Alonso Alvarez Alvin Amber Amelia Amir Amos Anders Andersen
+Andre Andrews Andy Angel Angelo Anita Annie Anton Antonio Apollo Archer Archie
+Ariel Aristotle Armstrong Arnold Artemis Ashe Ashley Ashton Athena Atkins
+Atkinson Atlas Audrey Augustus Aurora Austin Avery Axel Bach Ball Ballard Bane
+Barber Barker Barnett Barney Barr Barrett Barron Barry Bart Barton Bashar Bass
+Bates Batman Baxter Beard Beck Becker Becky Bella Benedict Benson Berg Berger
+Berman Bernard Bernie Bernstein Berry Bert Beth Betsy Beverly Bill Billy Bird
+Bishop Blackburn Blackwell Blair Blake Bloom Bob Bobby Boehner Bolt Bonnie Boone
+Booth Boris Bowen Bowie Bowman Boyd Boyle Brad Bradford Bradley Brady Braun
+Brenda Brendan Brennan Brent Brett Brewer Bridges Briggs Bright Brittany Brock
+Brooke Bruno Bryan Bryant Bryce Buck Buckley Bud Buffy Burgess Burke Burnett
+Burton Bush Byrd Byrne Byron Cabrera Caesar Cain Caldwell Caleb Calvin Cameron
+Candy Cannon Carey Carlos Carlson Carlton Carly Carmen Carney Carolyn Carpenter
+Carr Carrie Carroll Carson Carter Casey Cassandra Castro Cathy Cecil Chad
+Chambers Chan Chandler Chandra Chang Chapman Charlie Chavez Chelsea Chen Cheney
+Cheng Cher Cheryl Chester Chip Choi Chris Christie Christy Chuck Chung Churchill
+Cindy Clancy Clarence Clarke Claudia Clay Clayton Cliff Clifford Clint Clinton
+Clyde Cobb Cody Cohen Colin Connie Connor Conor Conrad Conway Cooke Corey Cory
+Costa Courtney Crane Crosby Cruz Crystal Cummings Cunningham Curry Curt Curtis
+Cynthia Cyrus Daisy Dale Dalton Daly Damian Damon Dana Daniels Danny Dante
+Darius Darrell Darren Darwin Davidson Davies Dawson Dean Debbie Deborah Decker
+Dempsey Denise Dennis Derek Derrick Desmond Destiny Devin Dexter Diane Diaz
+Dickens Dickinson Diego Dillon Dirk Dmitry Dodd Dominic Donald Donovan Doug
+Doyle Draco Dracula Drake Drew Dudley Duffy Duke Dumbledore Duncan Dunn Durham
+Dustin Dwight Dylan Earl Eaton Eddie Edgar Edward Edwin Einstein Eisen Elaine
+Eleanor Eli Elias Elijah Elise Elliot Elliott Elsa Elvis Emerson Emil Enrique
+Erica Erik Ernest Esther Ethan Eugene Evan Everett Ezekiel Ezra Farrell Felix
+Ferguson Fernandez Fernando Fields Finch Finn Fiona Fischer Fitzgerald
+Fitzpatrick Fleming Fletcher Flores Floyd Flynn Foley Forbes Forrest Fowler
+Frances Francis Francisco Franco Frankenstein Frankie Franklin Franks Franz
+Frazier Frederick Freud Friedman Frost Fuller Fulton Gabriel Gallagher Gamble
+Gandhi Garner Garrett Garrison Gates Gavin Gene Geoff Geoffrey Gerald Gerard
+Gilbert Giles Gill Gillespie Gilmore Gina Ginny Giovanni Glen Glenn Gloria
+Glover Goldberg Goldman Goldstein Gomez Goodman Goodwin Gould Grace Grant
+Greenberg Greene Gregory Griffin Griffith Grimes Gross Guerrero Gupta Gus Gustav
+Gutierrez Hades Hale Haley Hall Hammond Hampton Hancock Hank Hanna Hans Hansen
+Hanson Harding Hardy Harmon Harold Harper Harriet Harrington Hart Harvey Hassan
+Hayden Hayes Hazel Heath Hector Hegel Heidi Helena Hendricks Henry Hera Herb
+Herbert Hercules Herman Hermes Hermione Herrera Hess Hicks Higgins Hill Hillary
+Hoffman Hogan Holden Holder Hollande Holly Holmes Holt Homer Hong Hood Hoover
+Hopkins Horton Horus Howard Howe Howell Hubbard Hudson Huff Hugh Hugo Hull Hunt
+Hunter Hussein Hutchinson Hyde Ibrahim Igor Imran Ingram Iris Irma Irving Irwin
+Isaac Isabel Isaiah Ivan Ivy Jackie Jacob Jacobs Jacques Jade Jake Jamal Jamie
+Jan Janet Jared Jarvis Jasper Javier Jay Jean Jeanne Jeff Jefferson Jen Jenna
+Jennings Jenny Jensen Jerome Jess Jesse Jessie Jim Jimmy Jo Joel Joey Johann
+Johnny Johns Johnston Jon Jonah Jonas Jordan Jorge Jose Josh Joy Joyce Juan
+Judah Judd Jude Judith Julian Juliet Julius Jung Kaepernick Kafka Kane Kant
+Kaplan Kara Karin Karl Kasich Kat Katherine Kathleen Kathryn Kathy Katrina Katz
+Kaufman Kay Keane Keller Kelley Kelly Kelvin Kemp Kendall Kenneth Kenny Kent
+Kerr Kerry Kessler Khalid Khan Kidd Kim Kimberly King Kirby Kirk Klaus Klein
+Knox Kobe Koch Kramer Kristen Kumar Kurt Lamb Lambert Lana Lance Lang Lara Lars
+Larson Laurie Lawrence Lawson Lear Lee Leia Lena Lenin Lennon Leo Leon Leonard
+Leonardo Leslie Lester Levi Levine Levy Liam Lilly Lily Lin Lindsay Lindsey
+Lionel Livingston Liz Lloyd Locke Logan Lois Loki Lorenzo Lori Lou Louise Lowe
+Lowell Lucas Lucia Luis Luna Lydia Lynch Lynn Lyons MacDonald Mack Macron Madden
+Madison Madonna Maduro Maggie Magnus Maher Mahmoud Malcolm Malfoy Malone Mandela
+Mann Manning Manny Manuel Marc Marcel Marco Marcus Marian Marilyn Marina Mario
+Marion Mark Marsh Martha Marty Marvin Marx Matthews Maurice Maxim Maxwell Maya
+Mayer Mayo McCain McCarthy McConnell McCoy McKay McKenna McKenzie McMahon Mead
+Meadows Medina Meg Mel Melanie Melvin Mercedes Mercer Meredith Merkel Merlin
+Merrill Messi Meyer Mia Michaels Mickey Miguel Mikhail Miles Mills Milo Milton
+Minerva Ming Miranda Misty Mitch Modi Mohamed Mohammad Monroe Montgomery Moody
+Moon Morales Moran Moreno Morgan Morrison Morrow Morse Morton Moses Moss Mubarak
+Mueller Muller Murdoch Musk Myers Naomi Naruto Nash Natasha Nathaniel Neal Ned
+Nero Newman Newton Nguyen Nicholas Nichols Nicholson Nicola Nicolas Nielsen
+Nietzsche Nigel Nikki Nina Nixon Noah Noble Noel Nolan Nora Norman Norris Norton
+Odin Olive Olsen Olson Omar Orion Orlando Ortiz Orwell Osborne Osiris Otto Owen
+Pablo Pace Paige Palin Pam Pamela Parsons Patel Patton Patty Paula Pavel Payne
+Pearce Pearl Pearson Peck Pedro Peggy Pelosi Pence Penn Penny Pete Peters
+Petersen Peterson Petra Petty Phelps Picard Pierce Pierre Pike Piper Pitt Plato
+Polly Pope Potter Powers Pratt Prescott Preston Prince Pruitt Quentin Quinn
+Rafael Rahul Raj Ramirez Ramos Ramsey Rand Randall Randolph Randy Raphael
+Rasmussen Raven Ray Raymond Reagan Reese Reeves Reggie Regina Reid Reilly Rex
+Reyes Reynolds Rhodes Ricardo Richards Richmond Rick Ricky Riley Rita Rivera
+Rivers Rob Robbie Robbins Roberto Robertson Robin Roche Rocky Rod Rodgers Rodney
+Rodrigo Roger Roland Romeo Romero Ronald Ronaldo Ronnie Roosevelt Rory Rosa Rose
+Rosen Rosenberg Roth Rowe Roy Rubin Rubio Ruby Rudy Rupert Rush Russ Russell
+Rutherford Ryder Sakura Sal Salvador Sam Sammy Sanchez Sandy Sanford Santana
+Santiago Santos Sasha Saul Savannah Sawyer Scarlett Schmidt Schneider Schultz
+Schumer Schwartz Scott Scully Sears Sebastian Sergei Sergio Seth Shah
+Shakespeare Shane Shannon Sharma Shaun Shawn Sheila Shelby Sheldon Shelley
+Shepard Shepherd Sheridan Sherlock Sherman Shields Shirley Sierra Silva Simone
+Singh Sirius Skinner Slater Sloan Snape Snow Snyder Socrates Solomon Sonia
+Sparks Spears Spencer Spike Spock Stacy Stafford Stan Stanley Stanton Stark
+Steele Stefan Stein Stella Stephan Stephens Stephenson Sterling Stern Stevens
+Stevenson Stout Stuart Sue Summers Sutherland Sutton Suzanne Suzuki Sven Swanson
+Sweeney Sweet Swift Sylvia Tammy Tanaka Tara Tate Ted Teresa Terry Tess Thatcher
+Theo Theodore Theresa Thomas Thor Thornton Tiffany Tobias Toby Todd Tommy Torres
+Townsend Tracy Travis Trent Trevor Trotsky Troy Tyler Tyson Vader Valencia
+Valentine Valerie Vance Vaughan Vaughn Vega Venus Vera Vernon Veronica Victoria
+Viktor Vince Vincent Violet Vladimir Voldemort Wade Wagner Walsh Walters Walton
+Wang Ware Warner Watkins Watts Wayne Weasley Weaver Weber Webster Wei Weiner
+Weiss Welch Wes Wesley Weston Wheeler Whitman Whitney Wiggins Wiley Wilkinson
+Willie Willow Winston Wise Wolf Wolfe Wong Woodward Woody Wu Wyatt Xander Xavier
+Xu Yang Yates York Yu Yuri Zach Zack Zelda Zeus Zhang Zhao Zhou Zimmerman Zoe
+Zuckerberg""".split()
+
 LAST = """Jones Smith Brown Taylor Wilson Davis Johnson Clark Lewis Walker
 Wright Green Adams Baker Nelson Mitchell Roberts Turner Phillips Campbell Parker
 Evans Edwards Collins Stewart Morris Rogers Reed Cook Bell Murphy Bailey Cooper

@@ -106,7 +106,7 @@ class Encoder:
         for _, prompt, rest in demo_data.sentences(rng, 100000):
             used.update(self.ids(prompt, rest)[0])
             used.update(self.ids("", " " + prompt + rest)[0])
-        for row in demo_heldout.heldout():
+        for row in demo_heldout.heldout() + demo_heldout.tuning():
             used.update(self.ids(row["clean"], "")[0])
         self.used = sorted(used)
         self.number = {t: i for i, t in enumerate(self.used)}
@@ -238,21 +238,32 @@ def forward(p, tokens, positions, buckets, layers=range(CONFIG["n_layer"])):
     return norm(p, "ln_f", x)
 
 
-def saved_parameters(encoder):
-    """What save wrote, with the embeddings of the used tokens and u alone."""
+def saved_parameters(encoder, generator):
+    """What save wrote, with the embeddings of the used tokens and u alone. A
+    token that was not used then, mostly a name, starts somewhere among the
+    names: their mean and, in each direction, their spread."""
     p = {name.removeprefix("transformer."): t.float() for name, t in
          load_file(DEMO / "model.safetensors").items()}
     used = torch.zeros(CONFIG["vocab_size"], dtype=torch.bool)
     used[torch.tensor(encoder.used)] = True
     wte = p["wte.weight"]
-    p["wte.weight"] = torch.cat([wte[used], wte[~used].mean(0, keepdim=True)])
+    u = wte.median(0).values
+    is_new = ((wte[used] - u).square().mean(1).sqrt() < 2 * UNUSED_NOISE)
+    names = wte[single_tokens(encoder.tokenizer,
+                              [f" {n}" for n in demo_data.NAMES])]
+    mixes = torch.randn(int(is_new.sum()), len(names), generator=generator)
+    kept = wte[used]
+    kept[is_new] = names.mean(0) + (
+        mixes @ (names - names.mean(0)) / math.sqrt(len(names)))
+    print(f"{len(mixes)} of the used tokens are new")
+    p["wte.weight"] = torch.cat([kept, wte[~used].mean(0, keepdim=True)])
     return p
 
 
 def train(args, encoder):
     generator = torch.Generator().manual_seed(args.seed)
     rng = random.Random(args.seed)
-    p = (saved_parameters(encoder) if args.resume else
+    p = (saved_parameters(encoder, generator) if args.resume else
          parameters(encoder.n_used + 1, generator))
     for t in p.values():
         t.requires_grad_(True)
@@ -294,7 +305,7 @@ def train(args, encoder):
         if args.every and step and step % args.every == 0:
             save(p, encoder, args.seed)
             with torch.no_grad():
-                check(encoder.tokenizer)
+                check(encoder.tokenizer, demo_heldout.tuning())
     print(f"trained {step} steps in {(time.time() - start) / 60:.1f} min")
     return p
 
@@ -318,14 +329,13 @@ def save(p, encoder, seed):
 REQUIRED = {"ioi": 0.95, "last_name": 0.95, "contraction": 0.90, "year": 0.90}
 
 
-def check(tokenizer):
-    """Figures by task on the held-out prompts, from the saved file. True if
-    every required share of right answers (logit_diff > 0) is reached."""
+def check(tokenizer, rows):
+    """Figures by task, from the saved file. True if every required share of
+    right answers (logit_diff > 0) is reached."""
     p = {name.removeprefix("transformer."): t.float() for name, t in
          load_file(DEMO / "model.safetensors").items()}
     figures = {}
-    for line in (DEMO / "heldout.jsonl").read_text().splitlines():
-        row = json.loads(line)
+    for row in rows:
         ids = [BOS] * row["bos"] + tokenizer.encode(row["clean"]).ids
         answer, wrong = (single_tokens(tokenizer, row[k])
                          for k in ("answer", "wrong"))
@@ -397,7 +407,8 @@ def main():
         save(train(args, encoder), encoder, args.seed)
     check_data(50000)
     with torch.no_grad():
-        return 0 if check(tokenizer) else 1
+        check(tokenizer, demo_heldout.tuning())
+        return 0 if check(tokenizer, demo_heldout.heldout()) else 1
 
 
 if __name__ == "__main__":
