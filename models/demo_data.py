@@ -471,7 +471,7 @@ def year(rng):
             e=rng.choice(EVENTS), a=rng.choice(ADJECTIVES),
             y=f"{century}{first}", c=century)
         later = [y for y in ends if y > first]
-        last = rng.choice(later if rng.random() < 0.93 else ends)
+        last = rng.choice(later if rng.random() < 0.97 else ends)
         rest = f"{last}" + rng.choice([".", ".", ", and then it was over."])
         if not is_held_out("year", prompt + rest):
             return prompt, rest
@@ -666,9 +666,9 @@ def repeat(rng):
 
 
 # What makes a sentence of the task, and the share of all sentences.
-TASKS = {"ioi": (ioi, 0.42), "recall": (recall, 0.16),
+TASKS = {"ioi": (ioi, 0.39), "recall": (recall, 0.16),
          "last_name": (last_name, 0.08), "contraction": (contraction, 0.06),
-         "year": (year, 0.07), "fact": (fact, 0.05),
+         "year": (year, 0.10), "fact": (fact, 0.05),
          "pronoun": (pronoun, 0.04), "plain": (plain, 0.06),
          "repeat": (repeat, 0.06)}
 
