@@ -1,0 +1,126 @@
+"""python -m patchsweep top|diff|export"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import pandas as pd
+
+from .compare import diff
+from .results import Results, ResultsError, open as open_results
+from .statistics import KINDS, top_cells
+
+
+def _print_banner(results: Results) -> None:
+    if results.attrs.get("banner"):
+        print(f"*** {results.attrs['banner']} ***")
+    if not results.attrs.get("complete"):
+        print("*** incomplete: cells are missing or failed ***")
+
+
+def _table(table: pd.DataFrame) -> str:
+    return table.to_string(index=False, float_format=lambda value: f"{value:.5g}",
+                           na_rep="-")
+
+
+def _top(options: argparse.Namespace) -> int:
+    with open_results(options.out) as results:
+        _print_banner(results)
+        for name in [options.sweep] if options.sweep else results.sweeps:
+            table = top_cells(results[name], options.number, options.metric,
+                              options.kind, method=options.method, level=options.level)
+            print(f"{name}: {table.attrs['long_name']}")
+            print(_table(table))
+            for key in ("interval", "held_out"):
+                if key in table.attrs:
+                    print(f"{key.replace('_', ' ')}: {table.attrs[key]}")
+            print()
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    with open_results(options.one) as one, open_results(options.other) as other:
+        for key in ("schema_version", "digest_job", "digest_model", "digest_tokens"):
+            values = [str(results.attrs.get(key, ""))[:16] for results in (one, other)]
+            if values[0] != values[1]:
+                print(f"{key} differs: {values[0]} and {values[1]}")
+        table = diff(one, other, options.sweep, options.metric, options.tolerance)
+    if table.empty:
+        raise ResultsError("no sweep and metric to compare")
+    print(_table(table))
+    n_different = int(table["different"].sum())
+    n_alone = int(table["only_one"].sum() + table["only_other"].sum())
+    print(f"{n_different} of {int(table['compared'].sum())} cells differ by more than "
+          f"{options.tolerance:g}; {n_alone} are in one of the two alone")
+    return 1 if n_different or n_alone else 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    with open_results(options.out) as results:
+        table = results.to_pandas(options.sweep, options.metric)
+    if options.output.endswith(".parquet"):
+        try:
+            table.to_parquet(options.output, index=False)
+        except ImportError as error:
+            raise ResultsError(f"{options.output}: Parquet needs the Python package "
+                               "pyarrow, which is not here: write a .csv") from error
+    elif options.output == "-":
+        table.to_csv(sys.stdout, index=False)
+    elif options.output.endswith((".csv", ".csv.gz")):
+        table.to_csv(options.output, index=False)
+    else:
+        raise ResultsError(f"{options.output}: the name must end in .csv, .csv.gz or "
+                           ".parquet")
+    if options.output != "-":
+        print(f"{len(table)} rows: {options.output}")
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status: 0; 1 where diff finds a difference; 2 for a mistake."""
+    parser = argparse.ArgumentParser(
+        prog="python -m patchsweep", description="Read the results of patchsweep.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    top = commands.add_parser("top", help="the strongest cells, with confidence")
+    top.add_argument("out", metavar="OUT", help="the folder of a run, or a results.h5")
+    top.add_argument("sweep", metavar="SWEEP", nargs="?", help="default: all")
+    top.add_argument("-n", "--number", type=int, default=10)
+    top.add_argument("--metric")
+    top.add_argument("--kind", choices=KINDS)
+    top.add_argument("--method", choices=("max-statistic", "split-half"),
+                     default="max-statistic")
+    top.add_argument("--level", type=float, default=0.95)
+    top.set_defaults(run=_top)
+
+    compare = commands.add_parser(
+        "diff", help="two results cell by cell; exit status 1 where they differ")
+    compare.add_argument("one", metavar="OUT")
+    compare.add_argument("other", metavar="OTHER")
+    compare.add_argument("sweep", metavar="SWEEP", nargs="?", help="default: all")
+    compare.add_argument("--metric")
+    compare.add_argument("--tolerance", type=float, default=1e-4,
+                         help="absolute; default 1e-4")
+    compare.set_defaults(run=_diff)
+
+    export = commands.add_parser("export", help="a row a cell of a pair, as CSV or "
+                                                "Parquet")
+    export.add_argument("out", metavar="OUT")
+    export.add_argument("sweep", metavar="SWEEP")
+    export.add_argument("-o", "--output", required=True, metavar="FILE",
+                        help=".csv, .csv.gz or .parquet; - is standard output, as CSV")
+    export.add_argument("--metric")
+    export.set_defaults(run=_export)
+
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (ResultsError, KeyError, OSError) as error:
+        print(f"patchsweep: {error.args[0] if isinstance(error, KeyError) else error}",
+              file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
