@@ -157,9 +157,9 @@ out:
 static enum status load_weights(struct run_state *s, struct err *err)
 {
     char *folder = study_model_folder(&s->study, err);
-    if (folder && weights_load(shared_data(s->shared), &s->model,
-                               &s->study.config, folder, err))
-        (void)err_context(err, "model %s", s->study.job.model);
+    if (folder)
+        (void)weights_load(shared_data(s->shared), &s->model, &s->study.config,
+                           folder, err);
     free(folder);
     return err->status;
 }

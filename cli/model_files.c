@@ -52,8 +52,7 @@ enum status model_files_open(struct model *out, const char *folder,
     if (model_config_read(&out->config, folder, err) ||
         open_tokenizer(out, folder, err))
         goto out;
-    if (with_weights && load_weights(out, folder, err))
-        (void)err_context(err, "model %s", folder);
+    if (with_weights) (void)load_weights(out, folder, err);
 out:
     if (err->status) model_files_close(out);
     return err->status;

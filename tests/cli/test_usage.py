@@ -2,6 +2,7 @@
 """The command line: help, mistakes and their exit statuses. Needs no MPI."""
 
 import os
+import shutil
 
 import program
 from program import MODEL, run
@@ -102,6 +103,13 @@ class Usage(program.ProgramTest):
         self.refused(["tokenize", MODEL, "text"], "vocab.json")
         self.refused(["next", MODEL, "text"], "vocab.json")
         self.refused(["info", self.folder], "config.json")
+
+    def test_damaged_weights_are_named_once(self):
+        shutil.copy(os.path.join(MODEL, "config.json"), self.folder)
+        with open(os.path.join(self.folder, "model.safetensors"), "wb") as file:
+            file.write(b"short")
+        process = self.refused(["info", self.folder], "5 bytes are too few")
+        self.assertEqual(process.stderr.count("model " + self.folder), 1)
 
 
 if __name__ == "__main__":
