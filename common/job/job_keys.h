@@ -148,13 +148,13 @@ X(VALUE_ADD, "add", "FILE.npy", NULL, "", "add a vector (float32 or float64, one
 X(VALUE_SCALE, "scale", "number or list", NULL, "1", "with `add`: times this; gives the axis `scale`")
 
 #define MEAN_KEYS(X) \
-X(MEAN_PROMPTS, "prompts", "`pairs`, or FILE.jsonl", "pairs", NULL, "the reference set") \
+X(MEAN_PROMPTS, "prompts", "`pairs`, or FILE.jsonl", "pairs", NULL, "the reference set; of `pairs`, those that `require` excludes count too") \
 X(MEAN_RUN, "run", "`clean` or `corrupted`", "clean", NULL, "which run of its pairs") \
 X(MEAN_WITHIN, "within", "`all` or `group`", "all", NULL, "over all of it, or over the pair's own group") \
 X(MEAN_PER, "per", "`position`, `label` or `none`", "position", NULL, "one mean a position, a label, or one for all positions")
 
 #define RESAMPLE_KEYS(X) \
-X(RESAMPLE_PROMPTS, "prompts", "`pairs`, or FILE.jsonl", "pairs", NULL, "the reference set") \
+X(RESAMPLE_PROMPTS, "prompts", "`pairs`, or FILE.jsonl", "pairs", NULL, "the reference set; of `pairs`, those that `require` excludes count too") \
 X(RESAMPLE_RUN, "run", "`clean` or `corrupted`", "clean", NULL, "which run of its pairs") \
 X(RESAMPLE_WITHIN, "within", "`all` or `group`", "group", NULL, "drawn from all of it, or from the pair's own group") \
 X(RESAMPLE_N, "n", "whole number", "10", NULL, "prompts drawn for each pair") \
