@@ -48,6 +48,7 @@ wait_for_lock() {
 # the run in order. (Never SIGTERM: mpirun kills every rank a second later.)
 warn() {
     has_warning=yes
+    say "the time limit is near: ending in order"
     [ -z "$launcher_pid" ] || kill -USR1 "$launcher_pid" 2>/dev/null
 }
 
@@ -59,6 +60,16 @@ wait_for_ranks() {
         wait "$launcher_pid"
         status=$?
         kill -0 "$launcher_pid" 2>/dev/null || return $status
+    done
+}
+
+# Slurm's PMIx plugin leaves files, named by job and step, in the spool folder of
+# a node that dies, and they keep the same step of the requeued job off that
+# node. So every restart takes a step number of its own: steps of nothing first.
+skip_steps() {
+    local i
+    for ((i = 0; i < ${SLURM_RESTART_COUNT:-0}; i++)); do
+        srun --mpi=none --nodes=1 --ntasks=1 true || return 0
     done
 }
 
@@ -117,6 +128,7 @@ sweep() {
         "restart ${SLURM_RESTART_COUNT:-0}: $job into $out"
     wait_for_lock "$out"
     before=$(units_done "$out")
+    [ "$launcher" != srun ] || skip_steps
     if [ -z "$has_warning" ]; then
         launch "$job" -o "$out" "$@"
         wait_for_ranks
@@ -124,7 +136,6 @@ sweep() {
     else
         launched=75
     fi
-    [ -z "$has_warning" ] || say "the time limit was near"
     "${patchsweep[@]}" status "$out" --exit-code
     status=$?
     case $status in
