@@ -157,11 +157,11 @@ out:
 static enum status load_weights(struct run_state *s, struct err *err)
 {
     char *folder = study_model_folder(&s->study, err);
-    if (folder)
-        (void)weights_load(shared_data(s->shared), &s->model, &s->study.config,
-                           folder, err);
+    if (!folder) return err->status;
+    enum status status = weights_load(shared_data(s->shared), &s->model,
+                                      &s->study.config, folder, err);
     free(folder);
-    return err->status;
+    return status;
 }
 
 /* The weights: read by rank 0, one copy a node. */

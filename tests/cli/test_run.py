@@ -221,6 +221,8 @@ class Run(program.ProgramTest):
         job = self.long_job()
         out = self.path("out")
         first = self.begin(job, out, ranks=2)
+        # Held, so that it lasts as long as the others take.
+        program.kill_all(first, signal.SIGSTOP)
         process = self.check(run(["run", job, "-o", out]), 1)
         self.assertIn("pid", process.stderr)
         self.assertIn("host", process.stderr)
@@ -229,6 +231,7 @@ class Run(program.ProgramTest):
         # A live journal can be gathered.
         self.check(run(["gather", out]))
         self.assertIsNone(first.poll())
+        program.kill_all(first, signal.SIGCONT)
         text = first.communicate(timeout=program.TIMEOUT)[0]
         self.assertEqual(first.returncode, 0, text)
         self.assert_same_results(self.whole_of_long_job(), out)
