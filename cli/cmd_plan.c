@@ -107,9 +107,9 @@ static enum status print_needs(const struct study *study,
     command_bytes((double)floor, each, sizeof each);
     command_bytes((double)weights + (double)(n * floor), least, sizeof least);
     command_bytes((double)node_memory(), has, sizeof has);
-    printf("\nmemory     a node of %zu ranks needs %s (weights %s, each rank "
+    printf("\nmemory     a node of %zu rank%s needs %s (weights %s, each rank "
            "%s);\n           more holds base runs; this node has %s\n",
-           n, least, text, each, has);
+           n, n == 1 ? "" : "s", least, text, each, has);
     const char *folder;
     command_bytes((double)shared_room(&folder), has, sizeof has);
     if (n > 1)
@@ -134,8 +134,10 @@ static enum status print_plan(struct study *study,
         plan_extend(&study->plan, &record, err))
         goto out;
     command_print_banner(stdout, study->config.banner);
-    printf("%s: %d pairs of up to %d tokens in %d blocks\n\n", study->job.title,
-           study->pairs.n, study->pairs.max_tokens, study->plan.n_blocks);
+    printf("%s: %d pair%s of up to %d tokens in %d block%s\n\n",
+           study->job.title, study->pairs.n, study->pairs.n == 1 ? "" : "s",
+           study->pairs.max_tokens, study->plan.n_blocks,
+           study->plan.n_blocks == 1 ? "" : "s");
     print_sweeps(&study->plan, arguments->gflops);
     if (print_needs(study, arguments, err)) goto out;
 out:

@@ -105,7 +105,7 @@ X(SWEEP_BY, "by", "list of axes", NULL, "mandatory, but for a list of cells", \
 X(SWEEP_LAYERS, "layers", "list of numbers and ranges `0-3`", NULL, "all", \
   "the layers of the axis, or those edited together") \
 X(SWEEP_POSITIONS, "positions", "list of positions, ranges and labels", NULL, "all", \
-  "likewise; negative ones count from the end of the prompt") \
+  "likewise; negative ones count from the end of the prompt. Labels only where position is no axis (`by: [label]` makes labels one)") \
 X(SWEEP_LABELS, "labels", "list of labels", NULL, "all that the pairs have", \
   "with `by: [label]` the axis, else edited together") \
 X(SWEEP_HEADS, "heads", "list of numbers and ranges, or of `L9H9`", NULL, "all", \
