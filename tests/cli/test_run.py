@@ -100,7 +100,12 @@ class Run(program.ProgramTest):
         job = self.long_job()
         out = self.path("out")
         process = self.begin(job, out, ranks=ranks)
+        # Held past the next look for a stop file, so that the end of the work
+        # cannot come first.
+        program.kill_all(process, signal.SIGSTOP)
         stop(process, out)
+        time.sleep(1.5)
+        program.kill_all(process, signal.SIGCONT)
         text = process.communicate(timeout=program.TIMEOUT)[0]
         self.assertEqual(process.returncode, 75, text)
         self.resumes(job, out, text, reason, ranks)
