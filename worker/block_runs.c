@@ -28,6 +28,23 @@ enum status run_maker_compute(const struct run_maker *maker,
     return STATUS_OK;
 }
 
+struct measure_row block_pair_row(const struct block_pair *item,
+                                  const struct pair *pair, enum run run, int at,
+                                  int read)
+{
+    const struct prompt *prompt = &pair->run[run];
+    const struct base_run *clean = &item->runs[RUN_CLEAN];
+    struct measure_row row = {
+        .next = at + 1 < prompt->n_tokens ? prompt->tokens[at + 1] : -1,
+        .clean = clean->prompt ? clean : NULL,
+        .base = &item->runs[run],
+        .read = read};
+    if (read < 0) return row; /* of the loss alone: nothing is answered here */
+    row.answer = measure_answer(pair, run, &item->predicted, at);
+    row.wrong = (struct token_set){pair->wrong, pair->n_wrong};
+    return row;
+}
+
 /* Measure one run at every row that is read. */
 static enum status measure_run(const struct run_maker *maker,
                                const struct pair *pair, enum run run,
@@ -45,22 +62,14 @@ static enum status measure_run(const struct run_maker *maker,
         bool is_read = plan_is_read(pair, run, false, at);
         if (!is_read && at != end && !plan_is_read(pair, run, has_loss, at))
             continue;
-        rows[n++] = (struct measure_row){
-            .state = base_run_row(base, SITE_RESID_POST,
-                                  maker->weights->config.n_layer - 1, at),
-            .answer = is_read ? measure_answer(pair, run, &item->predicted, at)
-                              : (struct token_set){0},
-            .wrong = {pair->wrong, is_read ? pair->n_wrong : 0},
-            .next = at + 1 < base->prompt->n_tokens
-                        ? base->prompt->tokens[at + 1]
-                        : -1,
-            .clean =
-                item->runs[RUN_CLEAN].prompt ? &item->runs[RUN_CLEAN] : NULL,
-            .base = base,
-            .read = is_read ? read : -1,
-            .values = base->measured + (size_t)at * METRIC_COUNT,
-            .fill = base,
-            .is_end = at == end};
+        struct measure_row row =
+            block_pair_row(item, pair, run, at, is_read ? read : -1);
+        row.state = base_run_row(base, SITE_RESID_POST,
+                                 maker->weights->config.n_layer - 1, at);
+        row.values = base->measured + (size_t)at * METRIC_COUNT;
+        row.fill = base;
+        row.is_end = at == end;
+        rows[n++] = row;
         if (is_read) read++;
         if (n == maker->max_rows) {
             measure_rows(maker->measure, rows, n, wanted);

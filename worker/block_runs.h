@@ -28,6 +28,12 @@ struct block_pair {
     bool is_excluded;                /* fails the job's `require` */
 };
 
+/* What row `at` of a run of the pair is scored by; read: which read position
+ * it is, -1: none. state and values are left to the caller. */
+struct measure_row block_pair_row(const struct block_pair *item,
+                                  const struct pair *pair, enum run run, int at,
+                                  int read);
+
 struct block_runs {
     int block;
     int sweep; /* resampled prompts of a sweep; else -1 */

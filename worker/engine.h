@@ -67,8 +67,8 @@ size_t engine_bytes(const struct model_config *config, size_t max_rows,
 
 /* Run n lanes together. captures[i].capture->number == i: the sources of
  * EDIT_FROM_CAPTURE; a lane may use what an earlier lane of the same call, or
- * of an earlier call, keeps. The sum over lanes of lane_rows must be at most
- * max_rows. */
+ * of an earlier call, keeps. The sum over lanes of engine_lane_rows must be at
+ * most max_rows. */
 void engine_run(struct engine *engine, struct lane *lanes, size_t n,
                 const struct captured *captures);
 

@@ -185,20 +185,13 @@ static size_t collect_rows(struct work *work, size_t lane, size_t n)
             plan_is_read(pair, run, has_loss, at)
                 ? engine_final_row(e->engine, &e->lanes[lane], at)
                 : NULL;
-        if (state)
-            e->rows[n] = (struct measure_row){
-                .state = state,
-                .answer = is_read
-                              ? measure_answer(pair, run, &item->predicted, at)
-                              : (struct token_set){0},
-                .wrong = {pair->wrong, is_read ? pair->n_wrong : 0},
-                .next = at + 1 < prompt->n_tokens ? prompt->tokens[at + 1] : -1,
-                .clean = item->runs[RUN_CLEAN].prompt ? &item->runs[RUN_CLEAN]
-                                                      : NULL,
-                .base = &item->runs[run],
-                .read = is_read ? read : -1,
-                .values = e->values + n * METRIC_COUNT};
-        if (state) n++;
+        if (state) {
+            e->rows[n] =
+                block_pair_row(item, pair, run, at, is_read ? read : -1);
+            e->rows[n].state = state;
+            e->rows[n].values = e->values + n * METRIC_COUNT;
+            n++;
+        }
         if (is_read) read++;
     }
     return n;

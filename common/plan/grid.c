@@ -96,11 +96,6 @@ static enum status fill_labels(struct grid_axis *axis,
     return STATUS_OK;
 }
 
-int grid_row_width(enum site site, const struct model_config *config)
-{
-    return site_kind(site) == SITE_MLP ? config->d_mlp : config->d_model;
-}
-
 /* Positions count the prompt, without an answer_sequence. */
 static int longest_prompt(const struct pairs *pairs)
 {

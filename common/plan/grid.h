@@ -13,7 +13,4 @@ enum status grid_open(struct grid *out, const struct sweep *sweep,
                       struct err *err) WARN_UNUSED;
 void grid_free(struct grid *grid);
 
-/* Values of one position at a site: C, H*K = C, or F. Scores have none. */
-int grid_row_width(enum site site, const struct model_config *config);
-
 #endif

@@ -6,7 +6,6 @@
 
 #include "common/base/mem.h"
 #include "common/plan/cells.h"
-#include "common/plan/cost.h"
 #include "common/plan/grid.h"
 #include "common/plan/reference.h"
 #include "common/plan/segment.h"
@@ -118,22 +117,6 @@ void plan_free(struct plan *plan)
     free(plan->blocks);
     free(plan->segments);
     *plan = (struct plan){0};
-}
-
-double plan_lane_flops(const struct plan *plan, int sweep, int pair,
-                       uint64_t cell)
-{
-    struct arena arena = {0};
-    struct err err = {0};
-    struct edit_list edits;
-    enum cell_status status;
-    double flops = 0;
-    if (plan_cell(&status, &edits, plan, sweep, pair, 0, cell, NULL, &arena,
-                  &err) == STATUS_OK)
-        flops = cost_lane(plan, &plan->job->sweeps[sweep],
-                          &plan->pairs->items[pair], &edits);
-    arena_free(&arena);
-    return flops;
 }
 
 /* What becomes of a cell depends on these axes alone: which head, neuron, dim

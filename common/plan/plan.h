@@ -216,10 +216,7 @@ bool plan_is_read(const struct pair *pair, enum run run, bool has_loss, int at);
 int plan_last_read(const struct pair *pair, enum run run, bool has_loss);
 bool plan_has_loss(const enum metric *metrics, int n);
 
-/* FLOPs (multiply and add count two) of computing one lane by the dirty-row
- * rule, and of the base runs of a block. */
-double plan_lane_flops(const struct plan *plan, int sweep, int pair,
-                       uint64_t cell);
+/* FLOPs (multiply and add count two) of the base runs of a block. */
 double plan_block_flops(const struct plan *plan, int block);
 
 /* Lanes of a sweep by what becomes of them, index by enum cell_status;
