@@ -31,15 +31,17 @@ struct plan_arguments {
     double gflops;
 };
 
-/* Units and FLOPs of a sweep (or PLAN_BASELINE). */
-static uint64_t sum_sweep(const struct plan *plan, int sweep, double *flops)
+/* Units and FLOPs of an item. */
+static uint64_t sum_item(const struct plan *plan, enum unit_kind kind, int item,
+                         double *flops)
 {
     uint64_t units = 0;
     *flops = 0;
     for (int i = 0; i < plan->n_segments; i++) {
-        if (plan->segments[i].sweep != sweep) continue;
-        units += plan->segments[i].n_units;
-        *flops += plan->segments[i].flops;
+        const struct segment *segment = &plan->segments[i];
+        if (segment->kind != kind || segment->item != item) continue;
+        units += segment->n_units;
+        *flops += segment->flops;
     }
     return units;
 }
@@ -61,7 +63,7 @@ static void print_sweeps(const struct plan *plan, double gflops)
     const double value_bytes = 4;
     printf("%-20s %9s %12s %12s %10s %10s %10s\n", "sweep", "units", "computed",
            "unchanged", "GFLOP", "results", "core-h");
-    uint64_t units = sum_sweep(plan, PLAN_BASELINE, &total_flops);
+    uint64_t units = sum_item(plan, UNIT_BASELINE, 0, &total_flops);
     uint64_t total_units = units;
     double baseline_bytes = (double)plan->pairs->n * RUN_COUNT *
                             plan->n_baseline_metrics * value_bytes;
@@ -70,7 +72,7 @@ static void print_sweeps(const struct plan *plan, double gflops)
         const struct sweep *sweep = &plan->job->sweeps[i];
         struct plan_counts counts;
         plan_count(plan, i, &counts);
-        units = sum_sweep(plan, i, &flops);
+        units = sum_item(plan, UNIT_SWEEP, i, &flops);
         double computed = (double)counts.cells[CELL_COMPUTED] +
                           (double)counts.cells[CELL_DETERMINED];
         double unchanged = (double)counts.cells[CELL_UNCHANGED];

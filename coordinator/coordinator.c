@@ -128,7 +128,7 @@ static enum status on_result(void *user, int worker, uint64_t number,
         return err_context(err, "from %s", s->workers[worker].name);
     plan_unit(c->plan, number, &unit);
     uint64_t cells = coordinator_unit_cells(c->plan, &unit);
-    uint64_t lanes = result.is_baseline ? 0 : result.n_lanes;
+    uint64_t lanes = result.n_lanes;
     bool is_right = result.unit == number;
     if (is_right) {
         s->n_results++;
@@ -259,11 +259,11 @@ static struct scheduler_segment *make_segments(struct serving *s,
             .n_units = from->n_units,
             .flops = from->flops,
             .block = from->block,
-            .is_baseline = from->sweep == PLAN_BASELINE,
+            .is_baseline = from->kind == UNIT_BASELINE,
             .is_dropped = from->is_dropped};
-        if (from->is_dropped || from->sweep == PLAN_BASELINE) continue;
+        if (from->is_dropped || from->kind != UNIT_SWEEP) continue;
         uint64_t cells = from->n_cells * (uint64_t)plan->blocks[from->block].n *
-                         (uint64_t)plan->grids[from->sweep].n_samples;
+                         (uint64_t)plan->grids[from->item].n_samples;
         s->progress.cells_total += cells;
         if (from->n_units == 0) s->progress.cells += cells;
     }

@@ -159,9 +159,9 @@ enum status coordinator_replay_records(struct plan *plan,
 uint64_t coordinator_unit_cells(const struct plan *plan,
                                 const struct unit *unit)
 {
-    if (unit->sweep == PLAN_BASELINE) return 0;
+    if (unit->kind != UNIT_SWEEP) return 0;
     return unit->n_cells * (uint64_t)plan->blocks[unit->block].n *
-           (uint64_t)plan->grids[unit->sweep].n_samples;
+           (uint64_t)plan->grids[unit->item].n_samples;
 }
 
 /* A second result */
@@ -206,7 +206,7 @@ static enum status compare(const struct second *second, const void *payload,
         result_decode(&new, plan, second->data, second->n, err))
         goto out;
     size_t n_values =
-        old.is_baseline
+        old.kind == UNIT_BASELINE
             ? (size_t)old.n_pairs * RUN_COUNT * (size_t)old.n_metrics
             : (size_t)old.n_lanes * (size_t)old.n_metrics;
     bool is_equal =

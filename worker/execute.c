@@ -146,7 +146,7 @@ static enum status not_finite(const struct work *work, const struct lane_of *of,
                               enum metric metric, double value, struct err *err)
 {
     struct buf text = {0};
-    const struct grid *grid = &work->e->plan->grids[work->unit.sweep];
+    const struct grid *grid = &work->e->plan->grids[work->unit.item];
     int index[PLAN_MAX_AXES];
     grid_coordinates(grid, of->cell, index);
     for (int i = 0; i < grid->n_axes; i++) {
@@ -251,7 +251,7 @@ static enum status fill_lane(struct work *work, struct lane *lane, int item,
     enum run run = work->sweep->base;
     bool has_loss = (work->wanted & 1u << METRIC_LOSS) != 0;
     size_t S = (size_t)pair->run[run].n_tokens;
-    int n_samples = e->plan->grids[work->unit.sweep].n_samples;
+    int n_samples = e->plan->grids[work->unit.item].n_samples;
     size_t n_sources = RUN_COUNT + (size_t)n_samples;
     bool *is_read = arena_alloc(&e->arena, S, sizeof *is_read, err);
     const struct base_run **sources =
@@ -278,7 +278,7 @@ static enum status add_lane(struct work *work, uint64_t cell, int item,
     struct executor *e = work->e;
     int pair = work->block->pairs[item];
     enum cell_status status =
-        plan_cell_status(e->plan, work->unit.sweep, pair, sample, cell);
+        plan_cell_status(e->plan, work->unit.item, pair, sample, cell);
     if (status != CELL_COMPUTED && status != CELL_DETERMINED) return STATUS_OK;
     uint64_t number = work->n_done++;
     if (work->runs->pairs[item].is_excluded) {
@@ -288,8 +288,8 @@ static enum status add_lane(struct work *work, uint64_t cell, int item,
         return STATUS_OK;
     }
     struct edit_list edits;
-    if (plan_cell(&status, &edits, e->plan, work->unit.sweep, pair, sample,
-                  cell, work->tables, &e->arena, err))
+    if (plan_cell(&status, &edits, e->plan, work->unit.item, pair, sample, cell,
+                  work->tables, &e->arena, err))
         return err->status;
     struct lane lane = {.edits = edits.items, .n_edits = edits.n};
     if (fill_lane(work, &lane, item, sample, err)) return err->status;
@@ -297,7 +297,7 @@ static enum status add_lane(struct work *work, uint64_t cell, int item,
     if (work->n_rows + rows > e->max_rows || work->n_lanes == e->max_rows) {
         /* the edits just made live in the arena: flush, then make them anew */
         if (flush(work, err)) return err->status;
-        if (plan_cell(&status, &edits, e->plan, work->unit.sweep, pair, sample,
+        if (plan_cell(&status, &edits, e->plan, work->unit.item, pair, sample,
                       cell, work->tables, &e->arena, err))
             return err->status;
         lane = (struct lane){.edits = edits.items, .n_edits = edits.n};
@@ -314,7 +314,7 @@ static enum status run_sweep(struct work *work, struct err *err)
 {
     struct executor *e = work->e;
     const struct plan *plan = e->plan;
-    int sweep = work->unit.sweep;
+    int sweep = work->unit.item;
     work->sweep = &plan->job->sweeps[sweep];
     work->wanted = metric_set_of(work->sweep->metrics, work->sweep->n_metrics);
     work->tables = tables_of(e->tables, sweep, err);
@@ -349,7 +349,6 @@ static enum status run_baseline(struct work *work, struct err *err)
     work->runs = run_cache_block(e->cache, work->unit.block, err);
     if (!work->runs) return err->status;
     size_t row = RUN_COUNT * (size_t)n_metrics, n = (size_t)work->block->n;
-    result->is_baseline = true;
     result->n_metrics = n_metrics;
     result->n_pairs = work->block->n;
     result->values =
@@ -392,8 +391,9 @@ enum status executor_run(struct executor *executor, uint64_t unit,
     struct work work = {.e = executor, .result = &result};
     plan_unit(executor->plan, unit, &work.unit);
     work.block = &executor->plan->blocks[work.unit.block];
+    result.kind = work.unit.kind;
     arena_reset(&executor->arena);
-    enum status status = work.unit.sweep == PLAN_BASELINE
+    enum status status = work.unit.kind == UNIT_BASELINE
                              ? run_baseline(&work, err)
                              : run_sweep(&work, err);
     if (status == STATUS_OK) {

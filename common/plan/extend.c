@@ -3,7 +3,7 @@
  * Record (little-endian): u32 version, f64 FLOPs of a unit,
  *   u32 blocks, per block: u32 pairs, their keys (32 bytes each);
  *   u32 segments, per segment: u32 block, key (32 bytes), u64 units,
- *   text: name of the sweep, for messages. */
+ *   text: name of the item, for messages. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,8 +49,8 @@ static enum status add_block(struct plan *plan, const int *pairs, int n,
     return STATUS_OK;
 }
 
-static struct segment *add_segment(struct plan *plan, int sweep, int block,
-                                   struct err *err)
+static struct segment *add_segment(struct plan *plan, enum unit_kind kind,
+                                   int item, int block, struct err *err)
 {
     size_t capacity = (size_t)plan->n_segments;
     struct segment *segments = plan->segments;
@@ -60,7 +60,8 @@ static struct segment *add_segment(struct plan *plan, int sweep, int block,
     plan->segments = segments;
     struct segment *segment = &plan->segments[plan->n_segments++];
     *segment = (struct segment){.extension = plan->n_extensions,
-                                .sweep = sweep,
+                                .kind = kind,
+                                .item = item,
                                 .block = block,
                                 .first_unit = plan->n_units};
     return segment;
@@ -78,10 +79,11 @@ static enum status add_target(struct plan *plan, double target, struct err *err)
     return STATUS_OK;
 }
 
-static bool is_covered(const struct plan *plan, int sweep, int block)
+static bool is_covered(const struct plan *plan, enum unit_kind kind, int item,
+                       int block)
 {
     for (int i = 0; i < plan->n_segments; i++)
-        if (plan->segments[i].sweep == sweep &&
+        if (plan->segments[i].kind == kind && plan->segments[i].item == item &&
             plan->segments[i].block == block && !plan->segments[i].is_dropped)
             return true;
     return false;
@@ -129,9 +131,7 @@ static void encode(struct buf *record, const struct plan *plan, int first_block,
         buf_u32(record, (uint32_t)segment->block);
         buf_bytes(record, &keys[s - first_segment], sizeof *keys);
         buf_u64(record, segment->n_units);
-        buf_text(record, segment->sweep == PLAN_BASELINE
-                             ? "(baseline)"
-                             : plan->job->sweeps[segment->sweep].name);
+        buf_text(record, plan_item_name(plan, segment->kind, segment->item));
     }
 }
 
@@ -155,20 +155,30 @@ static double choose_target(const struct plan *plan, int first_segment)
     return target;
 }
 
+/* Segments of an item for the blocks that have none. */
+static enum status cover_blocks(struct plan *plan, enum unit_kind kind,
+                                int item, struct err *err)
+{
+    for (int b = 0; b < plan->n_blocks; b++) {
+        if (plan->blocks[b].is_dropped || is_covered(plan, kind, item, b))
+            continue;
+        struct segment *segment = add_segment(plan, kind, item, b, err);
+        if (!segment || segment_open(segment, plan, err) ||
+            segment_measure(segment, plan, err))
+            return err->status;
+    }
+    return STATUS_OK;
+}
+
 enum status plan_extend(struct plan *plan, struct buf *record, struct err *err)
 {
     int first_block = plan->n_blocks, first_segment = plan->n_segments;
     buf_clear(record);
     if (cover_pairs(plan, err)) return err->status;
-    for (int sweep = PLAN_BASELINE; sweep < plan->job->n_sweeps; sweep++)
-        for (int b = 0; b < plan->n_blocks; b++) {
-            if (plan->blocks[b].is_dropped || is_covered(plan, sweep, b))
-                continue;
-            struct segment *segment = add_segment(plan, sweep, b, err);
-            if (!segment || segment_open(segment, plan, err) ||
-                segment_measure(segment, plan, err))
+    for (int kind = 0; kind < UNIT_KIND_COUNT; kind++)
+        for (int i = 0; i < plan_items(plan, (enum unit_kind)kind); i++)
+            if (cover_blocks(plan, (enum unit_kind)kind, i, err))
                 return err->status;
-        }
     int n = plan->n_segments - first_segment;
     if (n == 0) return STATUS_OK;
     double target = choose_target(plan, first_segment);
@@ -233,31 +243,43 @@ static enum status replay_blocks(struct plan *plan, struct cursor *cursor,
     return err->status;
 }
 
-/* The sweep of the job that this recorded segment computes, or dropped. */
+/* Make *segment the one of (kind, item), where that has the key. */
+static enum status try_item(struct plan *plan, struct segment *segment,
+                            enum unit_kind kind, int item,
+                            const struct digest *key, struct err *err)
+{
+    struct segment trial = {.extension = segment->extension,
+                            .kind = kind,
+                            .item = item,
+                            .block = segment->block,
+                            .first_unit = segment->first_unit};
+    struct digest other;
+    if (segment_open(&trial, plan, err) ||
+        segment_key(&other, &trial, plan, err)) {
+        segment_free(&trial);
+        return err->status;
+    }
+    if (memcmp(&other, key, sizeof other) != 0 ||
+        is_covered(plan, kind, item, segment->block)) {
+        segment_free(&trial);
+        return STATUS_OK;
+    }
+    *segment = trial;
+    return segment_measure(segment, plan, err);
+}
+
+/* What of the job this recorded segment computes, or dropped. */
 static enum status match_segment(struct plan *plan, struct segment *segment,
                                  const struct digest *key, struct err *err)
 {
-    const bool is_dropped = plan->blocks[segment->block].is_dropped;
     segment->is_dropped = true;
-    for (int sweep = PLAN_BASELINE; !is_dropped && sweep < plan->job->n_sweeps;
-         sweep++) {
-        struct segment trial = {.extension = segment->extension,
-                                .sweep = sweep,
-                                .block = segment->block,
-                                .first_unit = segment->first_unit};
-        struct digest other;
-        if (segment_open(&trial, plan, err) ||
-            segment_key(&other, &trial, plan, err)) {
-            segment_free(&trial);
-            return err->status;
-        }
-        if (memcmp(&other, key, sizeof other) == 0 &&
-            !is_covered(plan, sweep, segment->block)) {
-            *segment = trial;
-            return segment_measure(segment, plan, err);
-        }
-        segment_free(&trial);
-    }
+    if (plan->blocks[segment->block].is_dropped) return STATUS_OK;
+    for (int kind = 0; kind < UNIT_KIND_COUNT && segment->is_dropped; kind++)
+        for (int i = 0;
+             i < plan_items(plan, (enum unit_kind)kind) && segment->is_dropped;
+             i++)
+            if (try_item(plan, segment, (enum unit_kind)kind, i, key, err))
+                return err->status;
     return STATUS_OK;
 }
 
@@ -275,7 +297,8 @@ static enum status replay_segment(struct plan *plan, struct cursor *cursor,
         goto out;
     }
     memcpy(&key, bytes, sizeof key);
-    struct segment *segment = add_segment(plan, PLAN_BASELINE, (int)block, err);
+    struct segment *segment =
+        add_segment(plan, UNIT_BASELINE, 0, (int)block, err);
     if (!segment) goto out;
     segment->is_dropped = true; /* so that it does not cover itself */
     if (match_segment(plan, segment, &key, err)) goto out;
@@ -289,7 +312,7 @@ static enum status replay_segment(struct plan *plan, struct cursor *cursor,
         segment_cut(segment, target);
         if (segment->n_units != n_units)
             (void)err_set(err, STATUS_DAMAGED,
-                          "the journal has %llu units of sweep %s in block "
+                          "the journal has %llu units of %s in block "
                           "%u, this version plans %llu",
                           (unsigned long long)n_units, name, block,
                           (unsigned long long)segment->n_units);

@@ -151,6 +151,18 @@ void plan_count(const struct plan *plan, int sweep, struct plan_counts *out)
                     alike;
     }
     for (int i = 0; i < plan->n_segments; i++)
-        if (plan->segments[i].sweep == sweep && !plan->segments[i].is_dropped)
+        if (plan->segments[i].kind == UNIT_SWEEP &&
+            plan->segments[i].item == sweep && !plan->segments[i].is_dropped)
             out->flops += plan->segments[i].flops;
+}
+
+int plan_items(const struct plan *plan, enum unit_kind kind)
+{
+    return kind == UNIT_BASELINE ? 1 : plan->job->n_sweeps;
+}
+
+const char *plan_item_name(const struct plan *plan, enum unit_kind kind,
+                           int item)
+{
+    return kind == UNIT_BASELINE ? "(baseline)" : plan->job->sweeps[item].name;
 }

@@ -32,11 +32,18 @@
 enum {
     PLAN_VERSION = 1,     /* a change of how units are cut or computed */
     PLAN_BLOCK_PAIRS = 8, /* pairs of a block, at most */
-    PLAN_BASELINE = -1,   /* the sweep number of baseline segments */
     PLAN_BATCH_ROWS =
         1024, /* rows of a micro-batch, unless one run is longer */
     PLAN_MAX_AXES = 8,
     PLAN_MAX_TOKENS = 4096 /* a run's longest length */
+};
+
+/* What a segment and its units are, in the order in which they are planned.
+ * `item` counts within a kind. */
+enum unit_kind {
+    UNIT_BASELINE, /* the metrics of a block's unedited runs; item 0 */
+    UNIT_SWEEP,    /* cells; item: of the job's sweeps */
+    UNIT_KIND_COUNT
 };
 
 /* The values are those of `status` in results.h5. */
@@ -84,7 +91,8 @@ struct block {
 
 struct segment {
     int extension;
-    int sweep; /* or PLAN_BASELINE */
+    enum unit_kind kind;
+    int item;
     int block;
     uint64_t first_unit, n_units;
     double flops;    /* that exact resumption needs, base runs left out */
@@ -104,7 +112,8 @@ struct segment {
 
 struct unit {
     uint64_t number;
-    int segment, sweep, block;
+    enum unit_kind kind;
+    int segment, item, block;
     uint64_t first_cell, n_cells; /* in the segment's numbering (turn into the
                                    * grid's with plan_unit_cell); 0, 0 for a
                                    * baseline */
@@ -160,6 +169,12 @@ enum status plan_extend(struct plan *plan, struct buf *record,
 
 /* Unit number -> what it holds; number < plan->n_units. */
 void plan_unit(const struct plan *plan, uint64_t number, struct unit *out);
+
+/* How many items of a kind the job has, and what messages and files call one:
+ * a sweep's name, "(baseline)". */
+int plan_items(const struct plan *plan, enum unit_kind kind);
+const char *plan_item_name(const struct plan *plan, enum unit_kind kind,
+                           int item);
 
 /* The grid's number of cell i (0 <= i < unit->n_cells) of a unit. */
 uint64_t plan_unit_cell(const struct plan *plan, const struct unit *unit,

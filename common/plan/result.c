@@ -4,7 +4,9 @@
 
 #include "common/base/mem.h"
 
-enum { KIND_SWEEP = 1, KIND_BASELINE = 2 };
+/* On the wire and in the journal. */
+static const uint32_t kind_numbers[UNIT_KIND_COUNT] = {
+    [UNIT_SWEEP] = 1, [UNIT_BASELINE] = 2};
 
 void result_free(struct result *result)
 {
@@ -16,11 +18,11 @@ void result_free(struct result *result)
 void result_encode(struct buf *out, const struct result *result)
 {
     buf_u64(out, result->unit);
-    buf_u32(out, result->is_baseline ? KIND_BASELINE : KIND_SWEEP);
+    buf_u32(out, kind_numbers[result->kind]);
     buf_f64(out, result->flops);
     buf_f64(out, result->seconds);
     size_t n_metrics = (size_t)result->n_metrics;
-    if (!result->is_baseline) {
+    if (result->kind == UNIT_SWEEP) {
         buf_u32(out, (uint32_t)result->n_metrics);
         buf_u64(out, result->n_lanes);
         buf_f32_array(out, result->values, n_metrics * (size_t)result->n_lanes);
@@ -39,13 +41,13 @@ uint64_t result_lanes(const struct plan *plan, const struct unit *unit)
 {
     uint64_t lanes = 0;
     const struct block *block = &plan->blocks[unit->block];
-    if (unit->sweep == PLAN_BASELINE) return 0;
+    if (unit->kind != UNIT_SWEEP) return 0;
     for (uint64_t i = 0; i < unit->n_cells; i++) {
         uint64_t cell = plan_unit_cell(plan, unit, i);
         for (int p = 0; p < block->n; p++)
-            for (int s = 0; s < plan->grids[unit->sweep].n_samples; s++) {
+            for (int s = 0; s < plan->grids[unit->item].n_samples; s++) {
                 enum cell_status status = plan_cell_status(
-                    plan, unit->sweep, block->pairs[p], s, cell);
+                    plan, unit->item, block->pairs[p], s, cell);
                 if (status == CELL_COMPUTED || status == CELL_DETERMINED)
                     lanes++;
             }
@@ -100,12 +102,12 @@ static enum status decode(struct result *out, const struct plan *plan,
     }
     struct unit unit;
     plan_unit(plan, out->unit, &unit);
-    out->is_baseline = unit.sweep == PLAN_BASELINE;
-    if (kind != (out->is_baseline ? KIND_BASELINE : KIND_SWEEP)) {
+    out->kind = unit.kind;
+    if (kind != kind_numbers[unit.kind]) {
         cursor->is_bad = true;
         return STATUS_OK;
     }
-    if (out->is_baseline) {
+    if (out->kind == UNIT_BASELINE) {
         out->n_pairs = (int)cursor_u32(cursor);
         out->n_metrics = (int)cursor_u32(cursor);
         if (out->n_pairs != plan->blocks[unit.block].n ||
@@ -117,7 +119,7 @@ static enum status decode(struct result *out, const struct plan *plan,
     }
     out->n_metrics = (int)cursor_u32(cursor);
     out->n_lanes = cursor_u64(cursor);
-    if (out->n_metrics != plan->job->sweeps[unit.sweep].n_metrics ||
+    if (out->n_metrics != plan->job->sweeps[unit.item].n_metrics ||
         out->n_lanes != result_lanes(plan, &unit)) {
         cursor->is_bad = true;
         return STATUS_OK;

@@ -25,7 +25,7 @@ struct baseline_pair {
 
 struct result {
     uint64_t unit;
-    bool is_baseline;
+    enum unit_kind kind;
     double flops, seconds;
     int n_metrics;
     uint64_t n_lanes;

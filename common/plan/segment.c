@@ -21,7 +21,7 @@ static int label_extent(struct segment *segment, const struct plan *plan,
     segment->label_map =
         mem_calloc((size_t)axis->n, sizeof *segment->label_map, "labels", err);
     if (!segment->label_map) return 0;
-    const struct sweep *sweep = plan->grids[segment->sweep].sweep;
+    const struct sweep *sweep = plan->grids[segment->item].sweep;
     const struct block *block = &plan->blocks[segment->block];
     int n = 0;
     if (sweep->labels.is_given) {
@@ -58,7 +58,7 @@ static bool is_by_length(const struct grid *grid, enum axis axis)
 static enum status fill_extents(struct segment *segment,
                                 const struct plan *plan, struct err *err)
 {
-    const struct grid *grid = &plan->grids[segment->sweep];
+    const struct grid *grid = &plan->grids[segment->item];
     int longest = plan->blocks[segment->block].longest_prompt;
     segment->n_cells = 1;
     for (int i = 0; i < grid->n_axes; i++) {
@@ -97,7 +97,7 @@ static uint64_t slab_cells_of(const struct segment *segment,
 static uint64_t global_cell(const struct plan *plan,
                             const struct segment *segment, uint64_t cell)
 {
-    const struct grid *grid = &plan->grids[segment->sweep];
+    const struct grid *grid = &plan->grids[segment->item];
     int index[PLAN_MAX_AXES];
     for (int i = grid->n_axes - 1; i >= 0; i--) {
         uint64_t n = (uint64_t)segment->extent[i];
@@ -120,14 +120,14 @@ uint64_t plan_unit_cell(const struct plan *plan, const struct unit *unit,
 static double cell_flops(const struct plan *plan, const struct segment *segment,
                          uint64_t cell, struct arena *arena, struct err *err)
 {
-    const struct grid *grid = &plan->grids[segment->sweep];
+    const struct grid *grid = &plan->grids[segment->item];
     const struct block *block = &plan->blocks[segment->block];
     uint64_t number = global_cell(plan, segment, cell);
     double flops = 0;
     for (int p = 0; p < block->n; p++) {
         struct edit_list edits;
         enum cell_status status;
-        if (plan_cell(&status, &edits, plan, segment->sweep, block->pairs[p], 0,
+        if (plan_cell(&status, &edits, plan, segment->item, block->pairs[p], 0,
                       number, NULL, arena, err))
             return 0;
         flops += grid->n_samples *
@@ -143,7 +143,7 @@ static enum status measure_slabs(struct segment *segment,
 {
     bool is_uneven;
     uint64_t cells =
-        slab_cells_of(segment, &plan->grids[segment->sweep], &is_uneven);
+        slab_cells_of(segment, &plan->grids[segment->item], &is_uneven);
     uint64_t n = segment->n_cells / cells;
     if (n > MAX_SLABS) {
         cells *= (n + MAX_SLABS - 1) / MAX_SLABS;
@@ -177,13 +177,13 @@ static enum status measure_slabs(struct segment *segment,
 static bool has_lane(const struct plan *plan, const struct segment *segment)
 {
     const struct block *block = &plan->blocks[segment->block];
-    const struct grid *grid = &plan->grids[segment->sweep];
+    const struct grid *grid = &plan->grids[segment->item];
     for (uint64_t cell = 0; cell < segment->n_cells; cell++) {
         uint64_t number = global_cell(plan, segment, cell);
         for (int p = 0; p < block->n; p++)
             for (int s = 0; s < grid->n_samples; s++) {
                 enum cell_status status = plan_cell_status(
-                    plan, segment->sweep, block->pairs[p], s, number);
+                    plan, segment->item, block->pairs[p], s, number);
                 if (status == CELL_COMPUTED || status == CELL_DETERMINED)
                     return true;
             }
@@ -194,14 +194,14 @@ static bool has_lane(const struct plan *plan, const struct segment *segment)
 enum status segment_open(struct segment *segment, const struct plan *plan,
                          struct err *err)
 {
-    if (segment->sweep == PLAN_BASELINE) return STATUS_OK;
+    if (segment->kind == UNIT_BASELINE) return STATUS_OK;
     return fill_extents(segment, plan, err);
 }
 
 enum status segment_measure(struct segment *segment, const struct plan *plan,
                             struct err *err)
 {
-    if (segment->sweep == PLAN_BASELINE) {
+    if (segment->kind == UNIT_BASELINE) {
         segment->flops = plan_block_flops(plan, segment->block);
         return STATUS_OK;
     }
@@ -218,7 +218,7 @@ enum status segment_measure(struct segment *segment, const struct plan *plan,
 void segment_cut(struct segment *segment, double target)
 {
     segment->n_units = segment->flops > 0 ? 1 : 0;
-    if (segment->sweep == PLAN_BASELINE) {
+    if (segment->kind == UNIT_BASELINE) {
         segment->n_units = 1;
         return;
     }
@@ -284,10 +284,11 @@ void plan_unit(const struct plan *plan, uint64_t number, struct unit *out)
     const struct segment *segment = &plan->segments[low];
     *out = (struct unit){.number = number,
                          .segment = low,
-                         .sweep = segment->sweep,
+                         .kind = segment->kind,
+                         .item = segment->item,
                          .block = segment->block,
                          .flops = segment->flops};
-    if (segment->sweep == PLAN_BASELINE || segment->is_dropped) return;
+    if (segment->kind == UNIT_BASELINE || segment->is_dropped) return;
     double target = plan->extension_target[segment->extension];
     uint64_t i = number - segment->first_unit;
     double begin = unit_begin(segment, target, i);
@@ -311,7 +312,7 @@ enum status segment_key(struct digest *out, const struct segment *segment,
 {
     struct digest_stream *stream = digest_open(err);
     if (!stream) return err->status;
-    if (segment->sweep == PLAN_BASELINE) {
+    if (segment->kind == UNIT_BASELINE) {
         const uint32_t version = PLAN_VERSION;
         digest_add(stream, &version, sizeof version);
         digest_add(stream, &plan->model, sizeof plan->model);
@@ -323,7 +324,7 @@ enum status segment_key(struct digest *out, const struct segment *segment,
         }
         return digest_close(stream, out, err);
     }
-    const struct grid *grid = &plan->grids[segment->sweep];
+    const struct grid *grid = &plan->grids[segment->item];
     const struct block *block = &plan->blocks[segment->block];
     digest_add(stream, &grid->key, sizeof grid->key);
     for (int i = 0; i < grid->n_axes; i++) {

@@ -88,7 +88,7 @@ static enum status note_result(struct results *results, uint64_t at,
     plan_unit(plan, number, &unit);
     if (plan->segments[unit.segment].is_dropped) return STATUS_OK;
     results->summary.units_done++;
-    if (unit.sweep != PLAN_BASELINE) return STATUS_OK;
+    if (unit.kind != UNIT_BASELINE) return STATUS_OK;
     struct result result;
     if (result_decode(&result, plan, data, n, err)) return err->status;
     take_baseline(results, &unit, &result);
@@ -164,7 +164,7 @@ static void settle_failures(struct results *results)
             free(failure->message);
             continue;
         }
-        if (unit.sweep == PLAN_BASELINE) {
+        if (unit.kind == UNIT_BASELINE) {
             const struct block *block = &results->plan->blocks[unit.block];
             for (int p = 0; p < block->n; p++)
                 index->baseline_status[block->pairs[p]] = CELL_FAILED;

@@ -311,9 +311,7 @@ void results_job_write_failures(struct results *results)
         plan_unit(plan, index->failures[i].unit, &unit);
         units[i] = (int64_t)index->failures[i].unit;
         cells[i] = (int64_t)unit.n_cells;
-        sweeps[i] = unit.sweep == PLAN_BASELINE
-                        ? "(baseline)"
-                        : plan->job->sweeps[unit.sweep].name;
+        sweeps[i] = plan_item_name(plan, unit.kind, unit.item);
         messages[i] = index->failures[i].message;
     }
     make_numbered(results, "failures", "failure", n, "failed unit");

@@ -86,7 +86,7 @@ static void scatter(struct writer *w, const struct unit *unit,
                 uint8_t status =
                     is_here ? w->status[offset]
                             : (uint8_t)plan_cell_status(
-                                  plan, unit->sweep, block->pairs[p], s, cell);
+                                  plan, unit->item, block->pairs[p], s, cell);
                 if (status != CELL_COMPUTED && status != CELL_DETERMINED)
                     continue;
                 if (is_here) {
@@ -224,7 +224,7 @@ static void take_segment(struct writer *w, const struct segment *segment)
         for (int s = 0; s < w->n_samples; s++)
             for (uint64_t c = 0; c < w->window.n; c++)
                 w->status[lane_index(w, p, s) + c] = (uint8_t)plan_cell_status(
-                    plan, segment->sweep, block->pairs[p], s,
+                    plan, segment->item, block->pairs[p], s,
                     w->window.first + c);
     take_units(w, segment);
     for (int p = 0; p < block->n && !results_is_failed(w->results); p++) {
@@ -241,7 +241,8 @@ static void take_window(struct writer *w)
     memset(w->is_written, 0, (size_t)w->layout->n_rows);
     if (w->derived) results_derived_begin(w->derived, &w->window);
     for (int i = 0; i < plan->n_segments; i++)
-        if (plan->segments[i].sweep == w->layout->sweep &&
+        if (plan->segments[i].kind == UNIT_SWEEP &&
+            plan->segments[i].item == w->layout->sweep &&
             !plan->segments[i].is_dropped && !results_is_failed(w->results))
             take_segment(w, &plan->segments[i]);
     /* pairs that the recorded plan does not have yet */

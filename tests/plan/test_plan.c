@@ -49,7 +49,7 @@ static void every_cell_is_in_one_unit(void **unused)
         for (uint64_t u = 0; u < n_units; u++) {
             struct unit unit;
             plan_unit(plan, u, &unit);
-            if (unit.sweep != s) continue;
+            if (unit.kind != UNIT_SWEEP || unit.item != s) continue;
             const struct block *block = &plan->blocks[unit.block];
             for (uint64_t i = 0; i < unit.n_cells; i++)
                 for (int k = 0; k < block->n; k++) {
@@ -171,8 +171,8 @@ static void adding_moves_no_recorded_unit(void **unused)
         plan_unit(&new.plan, u, &b);
         assert_true(a.first_cell == b.first_cell && a.n_cells == b.n_cells);
         assert_true(lanes_of(&old.plan, u) == lanes_of(&new.plan, u));
-        assert_true((a.sweep < 0) == (b.sweep < 0));
-        if (a.sweep >= 0) assert_int_equal(a.sweep + 1, b.sweep);
+        assert_int_equal(a.kind, b.kind);
+        if (a.kind == UNIT_SWEEP) assert_int_equal(a.item + 1, b.item);
     }
     planned_extend(&new);
     assert_true(new.record.n > 0);

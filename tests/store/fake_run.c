@@ -50,7 +50,7 @@ static enum status fill_sweep(struct result *result, const struct plan *plan,
                               const struct unit *unit, struct err *err)
 {
     const struct block *block = &plan->blocks[unit->block];
-    result->n_metrics = plan->job->sweeps[unit->sweep].n_metrics;
+    result->n_metrics = plan->job->sweeps[unit->item].n_metrics;
     result->n_lanes = result_lanes(plan, unit);
     result->values =
         mem_calloc((size_t)result->n_lanes * (size_t)result->n_metrics,
@@ -59,17 +59,17 @@ static enum status fill_sweep(struct result *result, const struct plan *plan,
     for (uint64_t i = 0; result->values && i < unit->n_cells; i++) {
         uint64_t cell = plan_unit_cell(plan, unit, i);
         for (int p = 0; p < block->n; p++)
-            for (int s = 0; s < plan->grids[unit->sweep].n_samples; s++) {
+            for (int s = 0; s < plan->grids[unit->item].n_samples; s++) {
                 int pair = block->pairs[p];
                 enum cell_status status =
-                    plan_cell_status(plan, unit->sweep, pair, s, cell);
+                    plan_cell_status(plan, unit->item, pair, s, cell);
                 if (status != CELL_COMPUTED && status != CELL_DETERMINED)
                     continue;
                 for (int m = 0; m < result->n_metrics; m++)
                     result->values[(size_t)m * (size_t)result->n_lanes + lane] =
                         is_excluded(pair)
                             ? NAN
-                            : lane_value(unit->sweep, m, pair, s, cell);
+                            : lane_value(unit->item, m, pair, s, cell);
                 lane++;
             }
     }
@@ -81,7 +81,7 @@ static enum status fill_baseline(struct result *result, const struct plan *plan,
 {
     const struct block *block = &plan->blocks[unit->block];
     size_t row = RUN_COUNT * (size_t)plan->n_baseline_metrics;
-    result->is_baseline = true;
+    result->kind = UNIT_BASELINE;
     result->n_pairs = block->n;
     result->n_metrics = plan->n_baseline_metrics;
     result->values = mem_calloc((size_t)block->n * row, sizeof *result->values,
@@ -109,7 +109,8 @@ static enum status append_unit(struct journal *journal, const struct plan *plan,
 {
     struct unit unit;
     struct buf bytes = {0};
-    struct result result = {.unit = number, .flops = 1e6, .seconds = 0.5};
+    struct result result = {
+        .unit = number, .kind = UNIT_SWEEP, .flops = 1e6, .seconds = 0.5};
     plan_unit(plan, number, &unit);
     if (options->missing && number % (uint64_t)options->missing == 0)
         return STATUS_OK;
@@ -121,8 +122,8 @@ static enum status append_unit(struct journal *journal, const struct plan *plan,
             goto out;
         goto out;
     }
-    if (unit.sweep == PLAN_BASELINE ? fill_baseline(&result, plan, &unit, err)
-                                    : fill_sweep(&result, plan, &unit, err))
+    if (unit.kind == UNIT_BASELINE ? fill_baseline(&result, plan, &unit, err)
+                                   : fill_sweep(&result, plan, &unit, err))
         goto out;
     result_encode(&bytes, &result);
     if (journal_append(journal, JOURNAL_RESULT, bytes.data, bytes.n, err))

@@ -46,10 +46,11 @@ static void append_unit(struct fixture *f, uint64_t number)
     struct buf bytes = {0};
     float values[256] = {0};
     struct baseline_pair baselines[PLAN_BLOCK_PAIRS] = {0};
-    struct result result = {.unit = number, .values = values, .n_metrics = 1};
+    struct result result = {
+        .unit = number, .kind = UNIT_SWEEP, .values = values, .n_metrics = 1};
     plan_unit(&f->plan, number, &unit);
-    if (unit.sweep == PLAN_BASELINE) {
-        result.is_baseline = true;
+    if (unit.kind == UNIT_BASELINE) {
+        result.kind = UNIT_BASELINE;
         result.pairs = baselines;
         result.n_pairs = f->plan.blocks[unit.block].n;
         for (int p = 0; p < result.n_pairs; p++)

@@ -103,14 +103,14 @@ static void take_sweep(struct computed *c, const struct unit *unit,
     for (uint64_t i = 0; i < unit->n_cells; i++) {
         uint64_t cell = plan_unit_cell(plan, unit, i);
         for (int k = 0; k < block->n; k++)
-            for (int s = 0; s < plan->grids[unit->sweep].n_samples; s++) {
+            for (int s = 0; s < plan->grids[unit->item].n_samples; s++) {
                 enum cell_status status = plan_cell_status(
-                    plan, unit->sweep, block->pairs[k], s, cell);
+                    plan, unit->item, block->pairs[k], s, cell);
                 if (status != CELL_COMPUTED && status != CELL_DETERMINED)
                     continue;
                 for (int m = 0; m < result->n_metrics; m++)
-                    c->values[unit->sweep][place(plan, unit->sweep, m, cell,
-                                                 block->pairs[k], s)] =
+                    c->values[unit->item][place(plan, unit->item, m, cell,
+                                                block->pairs[k], s)] =
                         result->values[(uint64_t)m * result->n_lanes + lane];
                 lane++;
             }
@@ -152,7 +152,7 @@ static void compute(struct computed *c, struct tiny_loaded *model,
         ok(executor_run(executor, number, &bytes, &err), &err);
         ok(result_decode(&result, plan, bytes.data, bytes.n, &err), &err);
         plan_unit(plan, number, &unit);
-        if (!result.is_baseline) take_sweep(c, &unit, &result);
+        if (result.kind == UNIT_SWEEP) take_sweep(c, &unit, &result);
         for (int k = 0; k < result.n_pairs; k++)
             memcpy(c->baseline +
                        (size_t)plan->blocks[unit.block].pairs[k] * row,
