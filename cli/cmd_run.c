@@ -19,6 +19,7 @@
 #include "coordinator/coordinator.h"
 #include "worker/execute.h"
 #include "worker/loop.h"
+#include "worker/rate.h"
 
 static const char help[] =
     "usage: patchsweep run JOB.yaml -o OUT [options]\n"
@@ -245,9 +246,12 @@ static enum status prepare(struct run_state *s, struct err *err)
     if (group_agree(s->group, err) || share_job(s, err) ||
         share_weights(s, err) || share_plan(s, err))
         return err->status;
-    status = open_executor(s, err);
-    (void)status; /* is in err */
+    double gemm_flops = 0;
     node_describe(&s->hello);
+    status = open_executor(s, err);
+    if (status == STATUS_OK) status = rate_measure(&gemm_flops, err);
+    (void)status; /* is in err */
+    s->hello.gemm_flops = (uint64_t)gemm_flops;
     return group_agree(s->group, err);
 }
 

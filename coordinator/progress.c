@@ -31,6 +31,13 @@ void progress_duration(double seconds, char *text, size_t n)
                  (long)seconds / 60 % 60);
 }
 
+double progress_efficiency(const struct progress *progress, double now_s)
+{
+    double most = (now_s - progress->start_s) * progress->n_workers *
+                  progress->gemm_flops;
+    return most > 0 ? progress->new_flops / most : 0;
+}
+
 static double share_done(const struct progress *progress)
 {
     if (progress->flops_total > 0)
@@ -51,20 +58,23 @@ void progress_describe(const struct progress *progress, double now_s,
         progress_duration(left / progress->new_plan_flops * elapsed_s, eta,
                           sizeof eta);
     double busy = 100 * progress->busy_s / (elapsed_s * progress->n_workers);
-    char failed[48] = "";
+    char failed[48] = "", efficiency[32] = "";
+    if (progress->gemm_flops > 0)
+        snprintf(efficiency, sizeof efficiency, " (%.0f %% of sgemm)",
+                 100 * progress_efficiency(progress, now_s));
     if (progress->failed)
         snprintf(failed, sizeof failed, ", %llu failed",
                  (unsigned long long)progress->failed);
     snprintf(text, n,
              "%5.1f %%  %llu/%llu cells, %llu/%llu units%s, %.4g cells/s, "
-             "%.1f GFLOP/s, busy %.0f %%, %s left",
+             "%.1f GFLOP/s%s, busy %.0f %%, %s left",
              100 * share_done(progress), (unsigned long long)progress->cells,
              (unsigned long long)progress->cells_total,
              (unsigned long long)progress->units,
              (unsigned long long)progress->units_total, failed,
              (double)progress->new_cells / elapsed_s,
-             progress->new_flops / elapsed_s * 1e-9, busy > 100 ? 100 : busy,
-             eta);
+             progress->new_flops / elapsed_s * 1e-9, efficiency,
+             busy > 100 ? 100 : busy, eta);
 }
 
 static void draw(struct progress *progress, double now_s)

@@ -13,6 +13,7 @@ struct progress {
     bool is_terminal; /* a bar that is drawn anew; else lines */
     double start_s, next_s;
     int n_workers;
+    double gemm_flops; /* a second and worker, of a plain product; 0: unknown */
     uint64_t cells, cells_total; /* with those of earlier starts */
     uint64_t units, units_total, failed;
     double flops_done, flops_total; /* of the plan's units, for the ETA */
@@ -31,6 +32,10 @@ void progress_clear(struct progress *progress);
 
 /* Show it where it is time to (4 times a second, or once a minute). */
 void progress_tick(struct progress *progress, double now_s);
+
+/* FLOPs done in this start over those that plain products at gemm_flops would
+ * have done in the same time; 0 where that is unknown. */
+double progress_efficiency(const struct progress *progress, double now_s);
 
 /* The last state, and the bar's line is ended. */
 void progress_end(struct progress *progress, double now_s);

@@ -49,6 +49,20 @@ static void put_distinct(struct buf *out, enum runinfo key,
     buf_free(&seen);
 }
 
+/* Of the workers that have joined; 0: none measured. */
+static double mean_rate(const struct serving *s)
+{
+    double sum = 0;
+    int n = 0;
+    for (int i = 0; i < s->n_workers; i++) {
+        const struct worker_record *worker = &s->workers[i];
+        if (!*worker->name || worker->hello.gemm_flops == 0) continue;
+        sum += (double)worker->hello.gemm_flops;
+        n++;
+    }
+    return n ? sum / n : 0;
+}
+
 enum status serving_append(struct serving *s, enum journal_record kind,
                            struct buf *text, struct err *err)
 {
@@ -74,6 +88,10 @@ enum status serving_record_start(struct serving *s, struct err *err)
                  "; ");
     put_distinct(&text, RUNINFO_BLAS_KERNEL, s,
                  offsetof(struct message_hello, blas), "; ");
+    double gemm_flops = mean_rate(s);
+    s->progress.gemm_flops = gemm_flops;
+    if (gemm_flops > 0)
+        runinfo_put_number(&text, RUNINFO_GEMM_GFLOPS, gemm_flops * 1e-9);
     s->next_sync_s = 0;
     return serving_append(s, JOURNAL_START, &text, err);
 }
@@ -96,8 +114,11 @@ enum status serving_record_end(struct serving *s, const char *ending,
     runinfo_put_number(&text, RUNINFO_COMPUTE_S, p->busy_s);
     runinfo_put_number(&text, RUNINFO_WALL_S, wall_s);
     if (wall_s > 0)
-        runinfo_put_number(&text, RUNINFO_EFFICIENCY,
+        runinfo_put_number(&text, RUNINFO_BUSY,
                            p->busy_s / (wall_s * s->n_workers));
+    if (p->gemm_flops > 0)
+        runinfo_put_number(&text, RUNINFO_EFFICIENCY,
+                           progress_efficiency(p, now_s));
     if (serving_append(s, JOURNAL_END, &text, err)) return err->status;
     return journal_sync(s->c->journal, err);
 }

@@ -35,6 +35,8 @@ enum runinfo_kind { RUNINFO_TEXT, RUNINFO_COUNT, RUNINFO_NUMBER };
     X(RUNINFO_BLAS, "blas", RUNINFO_TEXT, "1", "BLAS library")                 \
     X(RUNINFO_BLAS_KERNEL, "blas_kernel", RUNINFO_TEXT, "1",                   \
       "kernels that BLAS chose, one a CPU type")                               \
+    X(RUNINFO_GEMM_GFLOPS, "gemm_gflops", RUNINFO_NUMBER, "1e9 s-1",           \
+      "rate of a plain 512 x 768 x 3072 product on one rank, mean over ranks") \
     X(RUNINFO_CPU, "cpu", RUNINFO_TEXT, "1", "CPU types of the nodes")         \
     X(RUNINFO_ENDED, "ended", RUNINFO_TEXT, "1", "when it ended, UTC")         \
     X(RUNINFO_ENDING, "ending", RUNINFO_TEXT, "1",                             \
@@ -52,8 +54,11 @@ enum runinfo_kind { RUNINFO_TEXT, RUNINFO_COUNT, RUNINFO_NUMBER };
     X(RUNINFO_COMPUTE_S, "compute_s", RUNINFO_NUMBER, "s",                     \
       "time spent computing, summed over ranks")                               \
     X(RUNINFO_WALL_S, "wall_s", RUNINFO_NUMBER, "s", "wall-clock time")        \
+    X(RUNINFO_BUSY, "busy", RUNINFO_NUMBER, "1",                               \
+      "compute_s / (wall_s x ranks)")                                          \
     X(RUNINFO_EFFICIENCY, "efficiency", RUNINFO_NUMBER, "1",                   \
-      "compute_s / (wall_s x ranks)")
+      "flops / (wall_s x ranks x gemm_gflops): the share of the time that "    \
+      "plain products of all that had to be computed would take")
 
 enum runinfo {
 #define RUNINFO_ENUM(code, key, kind, units, long_name) code,

@@ -31,6 +31,7 @@ enum {
 #define MESSAGE_HELLO_FIELDS(FIELD)                                            \
     FIELD(u64, pid)                                                            \
     FIELD(u32, threads)                                                        \
+    FIELD(u64, gemm_flops) /* a second, of a plain matrix product */           \
     FIELD(name, host)                                                          \
     FIELD(name, cpu)                                                           \
     FIELD(name, blas)                                                          \

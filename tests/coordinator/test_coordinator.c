@@ -407,6 +407,10 @@ static void progress_counts_and_says_how_long(void **state)
     progress_describe(&progress, 104, text, sizeof text);
     assert_string_equal(text, " 40.0 %  100/250 cells, 2/5 units, 12.5 "
                               "cells/s, 0.5 GFLOP/s, busy 50 %, 12.0 s left");
+    progress.gemm_flops = 1e9;
+    assert_float_equal(progress_efficiency(&progress, 104), 0.25, 1e-12);
+    progress_describe(&progress, 104, text, sizeof text);
+    assert_non_null(strstr(text, "0.5 GFLOP/s (25 % of sgemm), busy 50 %"));
 }
 
 int main(void)

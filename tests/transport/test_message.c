@@ -19,6 +19,7 @@ static void make_samples(struct message samples[N_SAMPLES])
     samples[0].kind = MESSAGE_HELLO;
     samples[0].as.hello.pid = 4711;
     samples[0].as.hello.threads = 1;
+    samples[0].as.hello.gemm_flops = 94000000000;
     snprintf(samples[0].as.hello.host, MESSAGE_NAME_BYTES, "node-07");
     snprintf(samples[0].as.hello.cpu, MESSAGE_NAME_BYTES, "A CPU @ 2 GHz");
     snprintf(samples[0].as.hello.blas, MESSAGE_NAME_BYTES, "OpenBLAS Zen");
@@ -67,6 +68,7 @@ static void a_message_comes_back_as_it_went(void **state)
                      STATUS_OK);
     assert_string_equal(back->as.hello.host, "node-07");
     assert_int_equal(back->as.hello.pid, 4711);
+    assert_int_equal(back->as.hello.gemm_flops, 94000000000);
     buf_free(&bytes);
     free(samples);
     free(back);
@@ -142,7 +144,7 @@ static void decode_rejects_other_versions_kinds_and_open_texts(void **state)
         bytes.data[places[i]] ^= 0x40;
     }
     struct err err = {0};
-    bytes.data[12 + 8 + 4 + MESSAGE_NAME_BYTES - 1] = 'x'; /* end of host */
+    bytes.data[12 + 8 + 4 + 8 + MESSAGE_NAME_BYTES - 1] = 'x'; /* end of host */
     assert_int_equal(message_decode(back, bytes.data, bytes.n, &err),
                      STATUS_MPI);
     buf_free(&bytes);
