@@ -26,8 +26,14 @@ static const struct model_config demo_config = {.n_layer = 12,
                                                 .is_tied = true};
 
 static const char *const job_names[] = {
-    "michelle",         "ioi",      "contraction", "knockout",
-    "knockout-prompts", "template",
+    "michelle",
+    "ioi",
+    "contraction",
+    "contraction-pronouns",
+    "contraction-neurons",
+    "knockout",
+    "knockout-prompts",
+    "template",
 };
 enum { N_JOBS = sizeof job_names / sizeof *job_names };
 
@@ -154,6 +160,43 @@ static void contraction_has_the_published_tokens(void **state)
     job_close(&job);
 }
 
+/* Eight groups of eight, each with the notebook's layout; the answer goes with
+ * the last pronoun. */
+static void contraction_groups_have_the_published_prompts(void **state)
+{
+    enum { RE = 821, S = 338, ARE = 389, IS = 318 };
+    static const struct {
+        const char *group;
+        int verb[2], pronoun, answer[2];
+    } groups[8] = {{"'re they", {RE, ARE}, 484, {RE, ARE}},
+                   {"'re she", {RE, ARE}, 673, {S, IS}},
+                   {"'re he", {RE, ARE}, 339, {S, IS}},
+                   {"'re we", {RE, ARE}, 356, {RE, ARE}},
+                   {"'s she", {S, IS}, 673, {S, IS}},
+                   {"'s he", {S, IS}, 339, {S, IS}},
+                   {"'s we", {S, IS}, 356, {RE, ARE}},
+                   {"'s they", {S, IS}, 484, {RE, ARE}}};
+    struct opened job;
+    job_open(&job, "contraction-pronouns", &gpt2_config, *state);
+    assert_int_equal(job.pairs.n, 64);
+    assert_int_equal(job.pairs.n_groups, 8);
+    assert_int_equal(job.pairs.n_clusters, 4);
+    for (int i = 0; i < 64; i++) {
+        const struct pair *pair = &job.pairs.items[i];
+        const int *clean = pair->run[RUN_CLEAN].tokens;
+        assert_string_equal(pair->group, groups[i / 8].group);
+        assert_int_equal(pair->run[RUN_CLEAN].n_tokens, 8);
+        assert_int_equal(clean[2], groups[i / 8].verb[i % 2]);
+        assert_int_equal(clean[7], groups[i / 8].pronoun);
+        assert_int_equal(pair->answer[0], groups[i / 8].answer[i % 2]);
+        assert_int_equal(pair->wrong[0], groups[i / 8].answer[1 - i % 2]);
+        assert_tokens(pair, RUN_CORRUPTED,
+                      job.pairs.items[i ^ 1].run[RUN_CLEAN].tokens, 8);
+        assert_int_equal(pair->first_difference, 2);
+    }
+    job_close(&job);
+}
+
 static void michelle_has_eleven_tokens(void **state)
 {
     struct opened job;
@@ -186,6 +229,7 @@ int main(void)
         cmocka_unit_test(every_job_fits_both_models),
         cmocka_unit_test(ioi_has_the_published_tokens),
         cmocka_unit_test(contraction_has_the_published_tokens),
+        cmocka_unit_test(contraction_groups_have_the_published_prompts),
         cmocka_unit_test(michelle_has_eleven_tokens),
     };
     return cmocka_run_group_tests(tests, open_tokenizer, close_tokenizer);
