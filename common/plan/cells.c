@@ -2,35 +2,9 @@
  * run. Everything here follows from the job and the tokens alone. */
 #include <string.h>
 
+#include "common/plan/cell.h"
 #include "common/plan/cells.h"
 #include "common/plan/grid.h"
-#include "common/plan/reach.h"
-
-/* Positions of the base and, side by side, of the source. */
-struct rows {
-    int n;
-    int base[PLAN_MAX_TOKENS], source[PLAN_MAX_TOKENS];
-};
-
-/* A cell, with every axis resolved to numbers. */
-struct cell {
-    const struct plan *plan;
-    const struct grid *grid;
-    const struct sweep *sweep;
-    const struct pair *pair;
-    int pair_index, sample;
-    const struct pair *source_pair; /* whose run is read; NULL: none */
-    enum run source_run;
-    int index[PLAN_MAX_AXES];
-    const struct cell_tuple *tuple;
-    struct span heads;
-    struct span layers; /* at NULL with n > 0: first_layer and on */
-    int first_layer, one_layer, one_head, one_column, scale_index;
-    struct rows rows;    /* positions, or dest */
-    struct rows columns; /* scores: src */
-    bool has_columns;    /* scores: columns are a subset */
-    struct span dims;    /* other sites: dims or neurons */
-};
 
 static const struct grid_axis *axis_of(const struct cell *cell, enum axis axis,
                                        int *index)
@@ -174,9 +148,8 @@ static void set_window(struct cell *cell)
     cell->layers = (struct span){last - cell->first_layer + 1, NULL};
 }
 
-/* Resolve the axes. false: the cell does not apply to this pair. */
-static bool resolve(struct cell *cell, const struct plan *plan, int sweep,
-                    int pair, int sample, uint64_t number)
+bool cell_open(struct cell *cell, const struct plan *plan, int sweep, int pair,
+               int sample, uint64_t number)
 {
     cell->plan = plan;
     cell->grid = &plan->grids[sweep];
@@ -184,7 +157,6 @@ static bool resolve(struct cell *cell, const struct plan *plan, int sweep,
     cell->pair = &plan->pairs->items[pair];
     cell->pair_index = pair;
     cell->sample = sample;
-    cell->tuple = NULL;
     cell->scale_index = -1;
     const struct sweep *s = cell->sweep;
     if (!cell->grid->is_selected[pair]) return false;
@@ -201,11 +173,16 @@ static bool resolve(struct cell *cell, const struct plan *plan, int sweep,
         return false;
     grid_coordinates(cell->grid, number, cell->index);
     int index;
-    if (axis_of(cell, AXIS_CELL, &index)) cell->tuple = &s->tuples[index];
     if (axis_of(cell, AXIS_SCALE, &index)) cell->scale_index = index;
-    static const struct cell_tuple none = {-1, -1, -1, -1, -1, -1, -1, NULL};
-    const struct cell_tuple *t = cell->tuple ? cell->tuple : &none;
+    return true;
+}
 
+bool cell_place(struct cell *cell, const struct cell_tuple *tuple)
+{
+    static const struct cell_tuple none = {-1, -1, -1, -1, -1, -1, -1, NULL};
+    const struct sweep *s = cell->sweep;
+    const struct cell_tuple *t = tuple ? tuple : &none;
+    int index;
     cell->layers = span_of(&cell->one_layer,
                            number_of(cell, AXIS_LAYER, t->layer), &s->layers);
     if (s->window.width) set_window(cell);
@@ -242,26 +219,28 @@ static bool resolve(struct cell *cell, const struct plan *plan, int sweep,
     return cell->rows.n > 0;
 }
 
-static int n_layers(const struct cell *cell)
+/* Resolve the axes. false: the cell does not apply to this pair. */
+static bool resolve(struct cell *cell, const struct plan *plan, int sweep,
+                    int pair, int sample, uint64_t number)
+{
+    if (!cell_open(cell, plan, sweep, pair, sample, number)) return false;
+    int index;
+    bool is_listed = axis_of(cell, AXIS_CELL, &index) != NULL;
+    return cell_place(cell, is_listed ? &cell->sweep->tuples[index] : NULL);
+}
+
+int cell_n_layers(const struct cell *cell)
 {
     return cell->layers.n < 0 ? cell->plan->config->n_layer : cell->layers.n;
 }
 
-static int layer_at(const struct cell *cell, int i)
+int cell_layer(const struct cell *cell, int i)
 {
     if (cell->layers.n < 0) return i;
     return cell->layers.at ? cell->layers.at[i] : cell->first_layer + i;
 }
 
-/* How rows are judged in one cell. */
-struct judge {
-    struct contrast contrast;
-    struct reading reading;
-    bool is_value_compared; /* the value comes from another run */
-    bool is_own_run;        /* identity: the value is the base's own */
-};
-
-static struct judge judge_of(const struct cell *cell)
+struct judge cell_judge(const struct cell *cell)
 {
     const struct sweep *sweep = cell->sweep;
     struct judge judge = {
@@ -277,9 +256,8 @@ static struct judge judge_of(const struct cell *cell)
     return judge;
 }
 
-/* Whether editing row i of the cell at a layer can do anything. */
-static bool row_matters(const struct cell *cell, const struct judge *judge,
-                        int layer, int i)
+bool cell_row_matters(const struct cell *cell, const struct judge *judge,
+                      int layer, int i)
 {
     enum site site = cell->sweep->site;
     int row = cell->rows.base[i];
@@ -323,8 +301,8 @@ static bool is_determined(const struct cell *cell, const struct judge *judge)
         cell->source_pair->run[cell->source_run].n_tokens)
         return false;
     int n_layer = cell->plan->config->n_layer;
-    for (int i = 0; i < n_layers(cell); i++) {
-        int layer = layer_at(cell, i);
+    for (int i = 0; i < cell_n_layers(cell); i++) {
+        int layer = cell_layer(cell, i);
         bool is_cut = true;
         for (int row = 0; row <= judge->reading.last && is_cut; row++)
             if (contrast_differs(&judge->contrast, site, layer, row, NULL,
@@ -337,7 +315,7 @@ static bool is_determined(const struct cell *cell, const struct judge *judge)
     return false;
 }
 
-static bool has_mean_rows(const struct cell *cell, int sweep)
+bool cell_has_mean_rows(const struct cell *cell, int sweep)
 {
     if (cell->sweep->value.kind != VALUE_MEAN) return true;
     for (int i = 0; i < cell->rows.n; i++)
@@ -352,9 +330,10 @@ static enum cell_status judge_cell(const struct cell *cell,
 {
     if (cell->plan->job->skip_unchanged) {
         bool is_changed = false;
-        for (int i = 0; i < n_layers(cell) && !is_changed; i++)
+        for (int i = 0; i < cell_n_layers(cell) && !is_changed; i++)
             for (int k = 0; k < cell->rows.n && !is_changed; k++)
-                is_changed = row_matters(cell, judge, layer_at(cell, i), k);
+                is_changed =
+                    cell_row_matters(cell, judge, cell_layer(cell, i), k);
         if (!is_changed) return CELL_UNCHANGED;
     }
     return is_determined(cell, judge) ? CELL_DETERMINED : CELL_COMPUTED;
@@ -365,9 +344,9 @@ enum cell_status plan_cell_status(const struct plan *plan, int sweep, int pair,
 {
     struct cell cell;
     if (!resolve(&cell, plan, sweep, pair, sample, number) ||
-        !has_mean_rows(&cell, sweep))
+        !cell_has_mean_rows(&cell, sweep))
         return CELL_NOT_APPLICABLE;
-    struct judge judge = judge_of(&cell);
+    struct judge judge = cell_judge(&cell);
     return judge_cell(&cell, &judge);
 }
 
@@ -386,9 +365,8 @@ static bool copy_span(struct span *span, struct arena *arena, struct err *err)
     return span->at != NULL;
 }
 
-/* What is the same in every layer's edit. */
-static enum status fill_common(struct edit *edit, const struct cell *cell,
-                               int sweep, struct arena *arena, struct err *err)
+enum status cell_fill_common(struct edit *edit, const struct cell *cell,
+                             int sweep, struct arena *arena, struct err *err)
 {
     const struct value *value = &cell->sweep->value;
     *edit = (struct edit){.site = cell->sweep->site,
@@ -437,16 +415,15 @@ static enum status fill_common(struct edit *edit, const struct cell *cell,
     return STATUS_OK;
 }
 
-/* The rows of one layer's edit; n = 0 where none matters there. */
-static enum status fill_layer(struct edit *edit, const struct cell *cell,
-                              const struct judge *judge, int sweep, int layer,
-                              struct arena *arena, struct err *err)
+enum status cell_fill_layer(struct edit *edit, const struct cell *cell,
+                            const struct judge *judge, int sweep, int layer,
+                            struct arena *arena, struct err *err)
 {
     int base[PLAN_MAX_TOKENS], source[PLAN_MAX_TOKENS], table[PLAN_MAX_TOKENS];
     int n = 0;
     for (int i = 0; i < cell->rows.n; i++) {
         if (cell->plan->job->skip_unchanged &&
-            !row_matters(cell, judge, layer, i))
+            !cell_row_matters(cell, judge, layer, i))
             continue;
         base[n] = cell->rows.base[i];
         source[n] = cell->rows.source[i];
@@ -472,20 +449,20 @@ enum status plan_cell(enum cell_status *status, struct edit_list *out_edits,
     *status = CELL_NOT_APPLICABLE;
     if (out_edits) *out_edits = (struct edit_list){0};
     if (!resolve(&cell, plan, sweep, pair, sample, number) ||
-        !has_mean_rows(&cell, sweep))
+        !cell_has_mean_rows(&cell, sweep))
         return STATUS_OK;
-    struct judge judge = judge_of(&cell);
+    struct judge judge = cell_judge(&cell);
     *status = judge_cell(&cell, &judge);
     if (!out_edits || *status == CELL_UNCHANGED) return STATUS_OK;
     struct edit common;
     struct edit *edits =
-        arena_alloc(arena, (size_t)n_layers(&cell), sizeof *edits, err);
-    if (!edits || fill_common(&common, &cell, sweep, arena, err))
+        arena_alloc(arena, (size_t)cell_n_layers(&cell), sizeof *edits, err);
+    if (!edits || cell_fill_common(&common, &cell, sweep, arena, err))
         return err->status;
-    for (int i = 0; i < n_layers(&cell); i++) {
+    for (int i = 0; i < cell_n_layers(&cell); i++) {
         struct edit edit = common;
-        if (fill_layer(&edit, &cell, &judge, sweep, layer_at(&cell, i), arena,
-                       err))
+        if (cell_fill_layer(&edit, &cell, &judge, sweep, cell_layer(&cell, i),
+                            arena, err))
             return err->status;
         if (tables) edit.table = tables[edit.layer];
         if (edit.rows.n > 0) edits[out_edits->n++] = edit;
