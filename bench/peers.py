@@ -1,0 +1,180 @@
+"""The peers' side of the bench: a process that answers requests on its input.
+
+    python peers.py MODEL THREADS
+    request:  {"peer": .., "site": .., "pairs": {..}, "cells": [[layer, ..], ..]}
+    answer:   {"seconds": .., "values": [[pair] per cell]}
+
+pairs: `clean`, `corrupted` [pair][position], `answer`, `wrong` [pair], all of one
+length. cells: layer and, where the site has them, position (-1: all), head,
+neuron (-1: none).
+
+  loop     TransformerLens as its users run it: one forward pass of the whole
+           batch of pairs for every cell (transformer_lens.patching does this)
+  batched  TransformerLens as an expert would drive it: the cells of one layer in
+           batches of up to ROWS tokens, from that layer on (start_at_layer), and
+           only the last position unembedded
+  nnsight  one trace for up to INVOKES cells, each an invoke of its own
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests/parity"))
+
+ROWS, INVOKES = 2048, 8
+HOOKS = {"resid_pre": "hook_resid_pre", "resid_post": "hook_resid_post",
+         "attn_out": "hook_attn_out", "mlp_out": "hook_mlp_out",
+         "z": "attn.hook_z", "neurons": "mlp.hook_post"}
+
+
+def put(to, value, cell):
+    """Set what a cell edits in `to` [pair, position, ..] from `value`."""
+    _, position, head, neuron = cell
+    at = slice(None) if position < 0 else position
+    if neuron >= 0:
+        to[:, at, neuron] = value[:, at, neuron]
+    elif head >= 0:
+        to[:, at, head] = value[:, at, head]
+    else:
+        to[:, at] = value[:, at]
+
+
+class Peers:
+    def __init__(self, folder):
+        from reference import load_model
+        self.folder = folder
+        self.hf, self.model = load_model(folder, torch.float32)
+        self.nnsight = None
+
+    def prepare(self, request):
+        pairs = request["pairs"]
+        self.clean = torch.tensor(pairs["clean"])
+        self.corrupted = torch.tensor(pairs["corrupted"])
+        self.answers = torch.tensor([pairs["answer"], pairs["wrong"]])
+        self.hook = HOOKS[request["site"]]
+        _, self.cache = self.model.run_with_cache(self.clean)
+        _, self.base = self.model.run_with_cache(self.corrupted)
+
+    def differences(self, logits):
+        """[pair] from the last position's logits [pair, vocabulary]."""
+        pick = torch.arange(len(logits)) % self.answers.shape[1]
+        return (logits[torch.arange(len(logits)), self.answers[0][pick]]
+                - logits[torch.arange(len(logits)), self.answers[1][pick]])
+
+    def loop(self, cells):
+        values = []
+        for cell in cells:
+            name = f"blocks.{cell[0]}.{self.hook}"
+            clean = self.cache[name]
+
+            def edit(activation, hook, cell=cell, clean=clean):
+                put(activation, clean, cell)
+                return activation
+
+            logits = self.model.run_with_hooks(self.corrupted,
+                                               fwd_hooks=[(name, edit)])
+            values.append(self.differences(logits[:, -1]))
+        return torch.stack(values)
+
+    def batched(self, cells):
+        n, length = self.corrupted.shape
+        values = torch.empty(len(cells), n)
+        layers = sorted({cell[0] for cell in cells})
+        last = self.model.cfg.n_layers
+        for layer in layers:
+            mine = [i for i, cell in enumerate(cells) if cell[0] == layer]
+            name = f"blocks.{layer}.{self.hook}"
+            clean = self.cache[name]
+            step = max(1, ROWS // (n * length))
+            for first in range(0, len(mine), step):
+                some = mine[first:first + step]
+                resid = self.base[f"blocks.{layer}.hook_resid_pre"].repeat(
+                    len(some), 1, 1)
+
+                def edit(activation, hook, some=some, clean=clean):
+                    for k, i in enumerate(some):
+                        put(activation[k * n:(k + 1) * n], clean, cells[i])
+                    return activation
+
+                with self.model.hooks(fwd_hooks=[(name, edit)]):
+                    out = self.model(resid, start_at_layer=layer,
+                                     stop_at_layer=last)
+                normed = self.model.ln_final(out[:, -1:])
+                logits = self.model.unembed(normed)[:, 0]
+                values[some] = self.differences(logits).reshape(len(some), n)
+        return values
+
+    def nnsight_batch(self, cells):
+        if self.nnsight is None:
+            from nnsight import LanguageModel
+            from transformers import GPT2TokenizerFast
+            tokenizer = GPT2TokenizerFast.from_pretrained(self.folder)
+            tokenizer.pad_token = tokenizer.eos_token
+            self.nnsight = LanguageModel(self.hf, tokenizer=tokenizer)
+        values = []
+        blocks = self.nnsight.transformer.h
+        for first in range(0, len(cells), INVOKES):
+            saved = []
+            with torch.no_grad(), self.nnsight.trace() as tracer:
+                for cell in cells[first:first + INVOKES]:
+                    with tracer.invoke(self.corrupted):
+                        name = f"blocks.{cell[0]}.{self.hook}"
+                        put(self.state(blocks[cell[0]]), self.cache[name], cell)
+                        saved.append(self.nnsight.lm_head.output[:, -1].save())
+            values += [self.differences(logits) for logits in saved]
+        return torch.stack(values)
+
+    def state(self, block):
+        """Where nnsight holds the activation of self.hook, to be edited."""
+        if self.hook == "hook_resid_post":
+            return block.output[0] if isinstance(block.output, tuple) else block.output
+        if self.hook == "hook_resid_pre":
+            return block.input
+        if self.hook == "hook_attn_out":
+            return block.attn.output[0]
+        if self.hook == "hook_mlp_out":
+            return block.mlp.output
+        if self.hook == "attn.hook_z":
+            z = block.attn.c_proj.input
+            heads = self.model.cfg.n_heads
+            return z.view(*z.shape[:-1], heads, z.shape[-1] // heads)
+        return block.mlp.act.output
+
+    def answer(self, request):
+        self.prepare(request)
+        run = {"loop": self.loop, "batched": self.batched,
+               "nnsight": self.nnsight_batch}[request["peer"]]
+        cells = [tuple(cell) for cell in request["cells"]]
+        run(cells[:2])  # what is set up at the first call is not counted
+        start = time.perf_counter()
+        values = run(cells)
+        return {"seconds": time.perf_counter() - start,
+                "values": values.tolist()}
+
+
+def main():
+    torch.set_num_threads(int(sys.argv[2]))
+    torch.set_grad_enabled(False)
+    out, sys.stdout = sys.stdout, sys.stderr  # libraries print
+    peers = Peers(sys.argv[1])
+    versions = {"torch": torch.__version__}
+    for name in "transformer_lens", "nnsight", "transformers":
+        from importlib.metadata import version
+        versions[name] = version(name)
+    print(json.dumps({"versions": versions, "numpy": np.__version__}), file=out,
+          flush=True)
+    for line in sys.stdin:
+        try:
+            answer = peers.answer(json.loads(line))
+        except Exception as error:  # told to the bench, which says so in the table
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()

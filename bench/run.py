@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Measure patchsweep beside TransformerLens and nnsight, in one run.
+
+    bench/run.py --program build/release/cli/patchsweep --peers VENV/bin/python
+
+Random weights of GPT-2's shape, the same pairs and cells, every answer compared,
+loading the model left out on both sides, CORES cores each. The rounds of ours (on
+one rank and on CORES ranks) and of the peers take turns, and medians are quoted. The
+table goes to standard output, in Markdown. Rates are pair-cells a second: a peer's
+forward pass over a batch of eight pairs is eight.
+
+Without --peers only ours is measured. VENV holds torch, transformer-lens, nnsight.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cases import cases
+from model import make
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = {"loop": "TransformerLens, a loop", "batched": "TransformerLens, batched",
+         "nnsight": "nnsight, batched"}
+TOLERANCE = 1e-4  # of an answer, of max(1, the largest logit difference)
+
+
+class Ours:
+    """A case's job and its last results."""
+
+    def __init__(self, case, options, folder):
+        self.case, self.options, self.folder = case, options, Path(folder)
+        self.job = self.folder / f"{case.name}.yaml"  # JSON is YAML
+        text = dict(case.job, title=case.name, model=str(options.model))
+        self.job.write_text(json.dumps(text))
+        self.number = 0
+
+    def run(self, ranks, *settings):
+        """Seconds of the sweep; the results stand in self.out."""
+        self.number += 1
+        self.out = self.folder / f"{self.case.name}-{self.number}"
+        command = [self.options.program, "run", self.job, "-o", self.out]
+        for setting in settings:
+            command += ["--set", setting]
+        if ranks > 1:
+            command = ["mpirun", "-n", str(ranks), "--bind-to", "core", *command]
+        done = subprocess.run(list(map(str, command)), capture_output=True,
+                              text=True, check=False)
+        if done.returncode:
+            sys.exit(f"{' '.join(map(str, command))}:\n{done.stderr}")
+        with h5py.File(self.out / "results.h5") as file:
+            run = file["run"]
+            return {key: float(run[key][-1]) for key in
+                    ("wall_s", "flops", "efficiency", "gemm_gflops")}
+
+    def pairs(self):
+        with h5py.File(self.out / "results.h5") as file:
+            pairs = file["pairs"]
+            counts = pairs["n_tokens"][:]
+            length = int(counts[0, 0])
+            if not (counts == length).all():
+                sys.exit(f"{self.case.name}: the pairs differ in length")
+            tokens = pairs["tokens"][:, :, :length]
+            return {"clean": tokens[:, 0].tolist(),
+                    "corrupted": tokens[:, 1].tolist(),
+                    "answer": pairs["answer"][:, 0].tolist(),
+                    "wrong": pairs["wrong"][:, 0].tolist()}
+
+    def sweeps(self):
+        """name: (site, axes' values by name, values [pair, axes], pair-cells,
+        those computed)."""
+        found = {}
+        with h5py.File(self.out / "results.h5") as file:
+            for sweep in self.case.job["sweeps"]:
+                group = file["sweeps"][sweep["name"]]
+                axes = group.attrs["axes"]
+                axes = (axes.decode() if isinstance(axes, bytes) else axes).split()
+                status = group["status"][:]
+                site = "neurons" if sweep["site"] == "mlp_post" else sweep["site"]
+                found[sweep["name"]] = (
+                    site, {axis: group[axis][:] for axis in axes},
+                    group["logit_diff"][:], status.size,
+                    int((status == 1).sum() + (status == 6).sum()))
+        return found
+
+
+def sample(axes, most):
+    """Evenly spread cells of a sweep: their places, and as peers want them."""
+    shape = [len(values) for values in axes.values()]
+    n = int(np.prod(shape))
+    places = np.unique(np.linspace(0, n - 1, min(most, n)).astype(int))
+    cells = []
+    for place in places:
+        index = dict(zip(axes, np.unravel_index(place, shape)))
+        cell = {axis: int(axes[axis][i]) for axis, i in index.items()}
+        cells.append([cell["layer"], cell.get("position", -1), cell.get("head", -1),
+                      cell.get("neuron", -1)])
+    return places, cells
+
+
+class Peers:
+    """The process of the other side."""
+
+    def __init__(self, options):
+        threads = str(options.cores)
+        environment = dict(os.environ, OMP_NUM_THREADS=threads,
+                           MKL_NUM_THREADS=threads, HF_HUB_OFFLINE="1")
+        self.process = subprocess.Popen(
+            [options.peers, ROOT / "bench/peers.py", options.model, threads],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=environment)
+        self.versions = json.loads(self.process.stdout.readline())["versions"]
+
+    def ask(self, **request):
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        if "error" in answer:
+            sys.exit(f"{request['peer']}: {answer['error']}")
+        return answer
+
+    def round(self, peer, ours, worst):
+        """Seconds that the peer would take for the whole case."""
+        pairs, total = ours.pairs(), 0
+        for name, (site, axes, values, n, _) in ours.sweeps().items():
+            places, cells = sample(axes, ours.case.peer_cells)
+            answer = self.ask(peer=peer, site=site, pairs=pairs, cells=cells)
+            theirs = np.array(answer["values"]).T
+            mine = values.reshape(len(values), -1)[:, places]
+            scale = max(1, np.abs(values).max())
+            worst[peer] = max(worst.get(peer, 0),
+                              float(np.abs(theirs - mine).max()) / scale)
+            if worst[peer] > TOLERANCE:
+                sys.exit(f"{ours.case.name}, {name}: {peer} and ours differ by "
+                         f"{worst[peer]:g} of the scale")
+            total += answer["seconds"] * n / (len(cells) * len(values))
+        return total
+
+
+def median_rate(n, seconds):
+    return n / statistics.median(seconds)
+
+
+def measure(case, options, peers, folder):
+    ours = Ours(case, options, folder)
+    one, many, theirs, worst = [], [], {}, {}
+    for _ in range(options.repeats):
+        one.append(ours.run(1))
+        if options.cores > 1:
+            many.append(ours.run(options.cores))
+        for peer in options.against if peers else []:
+            theirs.setdefault(peer, []).append(peers.round(peer, ours, worst))
+    sweeps = ours.sweeps().values()
+    n, computed = (sum(s[i] for s in sweeps) for i in (3, 4))
+    all_cells = ours.run(1, "skip_unchanged=false")
+    return {"case": case, "n": n, "one": one, "many": many, "theirs": theirs,
+            "worst": worst, "all": all_cells, "computed": computed}
+
+
+def row_of(result, options):
+    n = result["n"]
+    ours = median_rate(n, [r["wall_s"] for r in result["one"]])
+    fields = [result["case"].says, f"{n:,}", f"{ours:.3g}"]
+    if result["many"]:
+        both = median_rate(n, [r["wall_s"] for r in result["many"]])
+        fields += [f"{both:.3g}", f"{both / ours:.2f}"]
+    else:
+        fields += ["", ""]
+        both = ours
+    fields.append(f"{100 * statistics.median(r['efficiency'] for r in result['one']):.0f} %")
+    for peer in options.against:
+        seconds = result["theirs"].get(peer)
+        if not seconds:
+            fields += ["", ""]
+            continue
+        rate = median_rate(n, seconds)
+        fields += [f"{rate:.3g}", f"**{both / rate:.1f}**"]
+    return "| " + " | ".join(fields) + " |"
+
+
+def cpu():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def print_tables(results, options, peers):
+    head = ["job", "pair-cells", "ours, 1 rank", f"ours, {options.cores} ranks",
+            "ratio", "of sgemm"]
+    for peer in options.against:
+        head += [PEERS[peer], "ours to it"]
+    print("| " + " | ".join(head) + " |")
+    print("|" + "---|" * len(head))
+    for result in results:
+        print(row_of(result, options))
+    print()
+    print("| job | cells computed | skip | largest difference from a peer |")
+    print("|---|---|---|---|")
+    for result in results:
+        wall = statistics.median(r["wall_s"] for r in result["one"])
+        worst = max(result["worst"].values(), default=float("nan"))
+        print(f"| {result['case'].name} | {100 * result['computed'] / result['n']:.0f} %"
+              f" | {result['all']['wall_s'] / wall:.2f} | {worst:.1g} |")
+    print()
+    gemm = statistics.median(r["gemm_gflops"] for x in results for r in x["one"])
+    print(f"{cpu()}, {options.cores} cores; medians of {options.repeats}; "
+          f"GPT-2 {options.size}; sgemm {gemm:.0f} GFLOP/s a core"
+          + "".join(f"; {k} {v}" for k, v in (peers.versions if peers else {}).items()))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--program", required=True, help="the patchsweep to measure")
+    parser.add_argument("--peers", help="Python with the peers; none: ours alone")
+    parser.add_argument("--against", nargs="+", default=list(PEERS), choices=PEERS)
+    parser.add_argument("--cases", nargs="+", help="some of them, by name")
+    parser.add_argument("--size", default="small", choices=["tiny", "small", "medium"])
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--neurons", type=int, default=40, help="of each layer")
+    parser.add_argument("--keep", help="folder for the model and the results")
+    options = parser.parse_args()
+    options.program = Path(options.program).resolve()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(options.keep or temporary).resolve()
+        options.model = make(folder / f"gpt2-{options.size}", options.size,
+                             ROOT / "models/demo")
+        width = {"tiny": 128, "small": 3072, "medium": 4096}[options.size]
+        step = max(1, width // options.neurons)
+        neurons = list(range(0, width, step))[:options.neurons]
+        chosen = [c for c in cases(neurons)
+                  if not options.cases or c.name in options.cases]
+        peers = Peers(options) if options.peers else None
+        results = []
+        with tempfile.TemporaryDirectory(dir=folder) as runs:
+            for case in chosen:
+                print(f"{case.name} ..", file=sys.stderr)
+                results.append(measure(case, options, peers, runs))
+        print_tables(results, options, peers)
+        if peers:
+            peers.process.stdin.close()
+            peers.process.wait()
+
+
+if __name__ == "__main__":
+    main()
