@@ -11,7 +11,7 @@ that it is whole by itself, what statistics need of the rest of the file:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import h5py
@@ -36,19 +36,21 @@ def _plain(value: Any) -> Any:
     return value
 
 
-class Sweeps(Mapping[str, xr.Dataset]):
-    """The sweeps by name; each is opened when it is first asked for."""
+class Groups(Mapping[str, xr.Dataset]):
+    """Datasets by name; each is opened when it is first asked for."""
 
-    def __init__(self, results: Results, names: list[str]) -> None:
-        self._results, self._names = results, names
+    def __init__(self, what: str, names: list[str],
+                 opener: Callable[[str], xr.Dataset], why_none: str = "") -> None:
+        self._what, self._names, self._opener = what, names, opener
+        self._why_none = why_none
         self._opened: dict[str, xr.Dataset] = {}
 
     def __getitem__(self, name: str) -> xr.Dataset:
         if name not in self._names:
-            raise KeyError(f"no sweep {name}; there are "
-                           f"{', '.join(self._names) or 'none'}")
+            raise KeyError(f"no {self._what} {name}; there are "
+                           f"{', '.join(self._names) or 'none'}{self._why_none}")
         if name not in self._opened:
-            self._opened[name] = self._results._open_sweep(name)
+            self._opened[name] = self._opener(name)
         return self._opened[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -58,7 +60,12 @@ class Sweeps(Mapping[str, xr.Dataset]):
         return len(self._names)
 
     def __repr__(self) -> str:
-        return f"<sweeps: {', '.join(self._names)}>"
+        return f"<{self._what}: {', '.join(self._names)}>"
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        for dataset in self._opened.values():
+            dataset.close()
 
 
 class Results:
@@ -71,6 +78,10 @@ class Results:
     pairs     Dataset: prompts, tokens, labels
     runs      DataFrame: a row a start of the program
     failures  DataFrame: a row a unit that failed and never succeeded
+    analyses  name -> Dataset: logit lens, attribution, attention, head scores ..
+    activations  group (clean, corrupted, noised/SWEEP, sweeps/NAME) -> Dataset of the
+              activations.h5 beside: an array a hook, named as in TransformerLens, read
+              when its values are asked for; empty where there is no such file
     job       the job as YAML, every default filled in
     """
 
@@ -95,7 +106,10 @@ class Results:
             self._axes = {
                 name: str(_plain(file["sweeps"][name].attrs["axes"])).split()
                 for name in names}
-        self.sweeps = Sweeps(self, names)
+            analyses = list(file["analyses"]) if "analyses" in file else []
+        self.sweeps = Groups("sweep", names, self._open_sweep)
+        self.analyses = Groups("analysis", analyses, self._open_analysis)
+        self._activations: Groups | None = None
         self.baseline = self._open_group("baseline")
         self.pairs = self._open_group("pairs")
         self.runs = self._open_table("run")
@@ -108,19 +122,47 @@ class Results:
         with self._open_group(group) as dataset:
             return dataset.to_dataframe() if dataset.dims else pd.DataFrame()
 
+    def _add_pairs(self, dataset: xr.Dataset) -> None:
+        """What is the file's, or its pairs', is a part of each dataset too."""
+        dataset.attrs.update({key: self.attrs[key] for key in ("title", "banner")
+                              if self.attrs.get(key)})
+        if "pair" in dataset.dims:
+            kept = self.pairs["excluded"].sel(pair=dataset["pair"].values)
+            dataset["excluded"] = ("pair", kept.values)
+
+    def _open_analysis(self, name: str) -> xr.Dataset:
+        analysis = self._open_group(f"analyses/{name}")
+        analysis.attrs["analysis"] = name
+        self._add_pairs(analysis)
+        return analysis
+
+    @property
+    def activations(self) -> Groups:
+        """The groups of the activations.h5 beside the results."""
+        if self._activations is None:
+            path = os.path.join(os.path.dirname(self.path), "activations.h5")
+            names: list[str] = []
+            if os.path.exists(path):
+                with h5py.File(path, "r") as file:
+                    for name in file:
+                        is_nested = name in ("noised", "sweeps")
+                        names += [f"{name}/{part}" for part in file[name]] \
+                            if is_nested else [name]
+            self._activations = Groups(
+                "group of activations", names,
+                lambda group: xr.open_dataset(path, group=group, engine="h5netcdf"),
+                "" if names else ": the job stored no activations")
+        return self._activations
+
     def _open_sweep(self, name: str) -> xr.Dataset:
         sweep = self._open_group(f"sweeps/{name}")
         sweep.attrs.update(
             sweep=name, axes=self._axes[name], metric_names=self._metrics[name],
             min_gap=float(self.job_attrs.get("min_gap", 1e-3)))
-        if self.attrs.get("title"):
-            sweep.attrs["title"] = self.attrs["title"]
-        if self.attrs.get("banner"):
-            sweep.attrs["banner"] = self.attrs["banner"]
+        self._add_pairs(sweep)
         if "pair" not in sweep.dims:
             return sweep
         numbers = sweep["pair"].values
-        sweep["excluded"] = ("pair", self.pairs["excluded"].sel(pair=numbers).values)
         for metric in self._metrics[name]:
             if metric not in self.baseline:
                 continue
@@ -184,8 +226,9 @@ class Results:
 
     def close(self) -> None:
         """Let the file go."""
-        for dataset in (self.baseline, self.pairs, *self.sweeps._opened.values()):
-            dataset.close()
+        for each in (self.baseline, self.pairs, self.sweeps, self.analyses,
+                     *([self._activations] if self._activations else [])):
+            each.close()
 
     def __enter__(self) -> Results:
         return self

@@ -392,6 +392,26 @@ def confidence_intervals(sweep: xr.Dataset, metric: str | None = None,
         "n_clusters": sums.n_clusters, "interval": said})
 
 
+def run_intervals(analysis: xr.Dataset, variable: str, run: str | None = None, *,
+                  level: float = 0.95, draws: int = 2000, seed: int = 0) -> xr.Dataset:
+    """`mean`, `low`, `high` and `n_pairs` of an analysis' array over pairs, excluded
+    pairs left out: confidence_intervals of one run. `draws` 0: no intervals."""
+    array = analysis[variable]
+    if "run" in array.dims:
+        array = array.sel(run=run)
+    if "excluded" in analysis:
+        array = array.where(analysis["excluded"] == 0)
+    axes = [str(dim) for dim in array.dims if dim not in ("pair", "sample")]
+    sweep = xr.Dataset({variable: array.reset_coords(drop=True)}, attrs={
+        **analysis.attrs, "axes": axes, "metric_names": [variable],
+        "sweep": analysis.attrs.get("analysis", "analysis")})
+    sweep = sweep.assign_coords(cluster=analysis["cluster"].variable)
+    if draws:
+        return confidence_intervals(sweep, variable, "value", level=level, draws=draws,
+                                    seed=seed)
+    return xr.Dataset({"mean": mean(sweep, variable, "value")})
+
+
 def top_cells(sweep: xr.Dataset, n: int = 10, metric: str | None = None,
               kind: str | None = None, *, method: str = "max-statistic",
               level: float = 0.95, draws: int = 4000, splits: int = 200,
