@@ -1,0 +1,41 @@
+/* backward.h - the gradient of a number M that is read from a prompt's final
+ * states, with respect to every activation of the prompt.
+ *
+ * One forward and one backward pass give what attribution patching needs: to
+ * first order, setting an activation a to a' changes M by (a' - a) . dM/da
+ * (Nanda 2023; Syed et al. 2023). float32, LayerNorm's sums in double.
+ *
+ * Letters: config.h; S = positions of the prompt. */
+#ifndef PATCHSWEEP_COMMON_MODEL_BACKWARD_H
+#define PATCHSWEEP_COMMON_MODEL_BACKWARD_H
+
+#include <stddef.h>
+
+#include "common/base/err.h"
+#include "common/model/forward.h"
+#include "common/model/weights.h"
+
+struct backward;
+
+/* Run tokens (S) forward and keep what the way back needs: about
+ * L (5 S C + S F + H S^2) floats. weights is kept. Errors: forward_run's. */
+enum status backward_open(struct backward **out, const struct weights *weights,
+                          const int *tokens, size_t S,
+                          struct err *err) WARN_UNUSED;
+void backward_close(struct backward *backward);
+
+/* final (S, C) ln_final.hook_normalized, from which M is read (borrowed). */
+const float *backward_final(const struct backward *backward);
+
+/* d_final (S, C) = dM / d ln_final.hook_normalized: for a difference of logits
+ * at one position W_U[answer] - W_U[wrong] in its row and zeros elsewhere.
+ *
+ * observer sees dM/da for the activation a of every hook that is a site, in
+ * the opposite order of HOOK_LIST: the derivative along all paths from a on.
+ * For attn_scores and pattern it is zero above the diagonal (src > dest),
+ * where edits touch nothing. May be called again with another d_final. */
+enum status backward_run(struct backward *backward, const float *d_final,
+                         const struct forward_observer *observer,
+                         struct err *err) WARN_UNUSED;
+
+#endif
