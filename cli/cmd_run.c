@@ -236,6 +236,7 @@ static enum status open_executor(struct run_state *s, struct err *err)
     }
     s->executor = executor_open(&s->study.plan, &s->weights, s->study.tokenizer,
                                 (memory - needed) / ranks, err);
+    if (s->executor) executor_set_output(s->executor, s->arguments->folder);
     return err->status;
 }
 

@@ -9,6 +9,7 @@
 #include "common/plan/result.h"
 #include "worker/block_runs.h"
 #include "worker/engine.h"
+#include "worker/kept.h"
 #include "worker/measure.h"
 #include "worker/tables.h"
 
@@ -27,6 +28,7 @@ struct executor {
     struct measure *measure;
     struct run_cache *cache;
     struct tables *tables;
+    const char *out;    /* where parts go; NULL: nowhere */
     struct arena arena; /* edits of the micro-batch */
     size_t max_rows, max_tokens;
     struct lane *lanes;        /* (max_rows); owned, as all below */
@@ -50,7 +52,7 @@ size_t executor_floor_bytes(const struct plan *plan)
     size_t tokens = rows_of(plan);
     size_t rows = tokens > PLAN_BATCH_ROWS ? tokens : PLAN_BATCH_ROWS;
     return engine_bytes(plan->config, rows, tokens) +
-           measure_bytes(plan->config, rows) +
+           measure_bytes(plan->config, rows) + kept_floor_bytes(plan) +
            rows * (sizeof(struct lane) + sizeof(struct lane_of) +
                    sizeof(struct measure_row) + METRIC_COUNT * sizeof(double));
 }
@@ -106,6 +108,8 @@ struct executor *executor_open(const struct plan *plan,
     }
     return e;
 }
+
+void executor_set_output(struct executor *e, const char *out) { e->out = out; }
 
 void executor_close(struct executor *e)
 {
@@ -376,6 +380,34 @@ static enum status run_baseline(struct work *work, struct err *err)
     return STATUS_OK;
 }
 
+static enum status run_kept(struct work *work, struct err *err)
+{
+    const struct executor *e = work->e;
+    const struct kept_maker maker = {.plan = e->plan,
+                                     .weights = e->weights,
+                                     .cache = e->cache,
+                                     .tables = e->tables,
+                                     .out = e->out};
+    return kept_run(&maker, &work->unit, &work->result->part_bytes,
+                    &work->result->part_crc, err);
+}
+
+static enum status run_unit(struct work *work, struct err *err)
+{
+    switch (work->unit.kind) {
+    case UNIT_BASELINE:
+        return run_baseline(work, err);
+    case UNIT_SWEEP:
+        return run_sweep(work, err);
+    case UNIT_EXPORT:
+    case UNIT_RECORD:
+        return run_kept(work, err);
+    case UNIT_KIND_COUNT:
+        break;
+    }
+    return err_set(err, STATUS_INTERNAL, "a unit of no kind");
+}
+
 static double seconds_now(void)
 {
     struct timespec now;
@@ -393,9 +425,7 @@ enum status executor_run(struct executor *executor, uint64_t unit,
     work.block = &executor->plan->blocks[work.unit.block];
     result.kind = work.unit.kind;
     arena_reset(&executor->arena);
-    enum status status = work.unit.kind == UNIT_BASELINE
-                             ? run_baseline(&work, err)
-                             : run_sweep(&work, err);
+    enum status status = run_unit(&work, err);
     if (status == STATUS_OK) {
         result.flops = work.unit.flops;
         result.seconds = seconds_now() - start;

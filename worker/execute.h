@@ -22,6 +22,10 @@ struct executor *executor_open(const struct plan *plan,
                                size_t cache_bytes, struct err *err) WARN_UNUSED;
 void executor_close(struct executor *executor);
 
+/* Units of activations write their parts below this output folder (kept);
+ * they fail where there is none. */
+void executor_set_output(struct executor *executor, const char *out);
+
 /* Compute unit number and append its result (result.h) to out. The same plan
  * and unit give the same values, bit for bit, on one CPU type. A value that is
  * not finite is STATUS_NUMERIC and names the cell. */

@@ -340,3 +340,15 @@ void rows_edit_scores(float *row, const struct edit *edit,
         if (src <= at) change(row + src, from ? from + source : NULL, edit);
     }
 }
+
+void rows_edit_row(float *row, const struct weights *weights,
+                   const struct edit *edit, const struct lane *lane,
+                   const struct captured *captures, int i)
+{
+    const struct engine engine = {.weights = weights, .captures = captures};
+    size_t n_heads = site_kind(edit->site) == SITE_HEADS
+                         ? (size_t)weights->config.n_head
+                         : 1;
+    change_row(row, source_row(&engine, edit, lane, i), edit, n_heads,
+               width_of(&engine, edit->site) / n_heads);
+}

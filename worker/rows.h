@@ -69,6 +69,12 @@ void rows_edit_scores(float *row, const struct edit *edit,
                       const struct lane *lane, const struct captured *captures,
                       int i, int head, int at);
 
+/* Change one row of a site that is not of scores, where it stands: row i of
+ * the edit. Of the lane runs alone is read. */
+void rows_edit_row(float *row, const struct weights *weights,
+                   const struct edit *edit, const struct lane *lane,
+                   const struct captured *captures, int i);
+
 /* Attention of every lane in one layer: from engine->qkv to engine->z. */
 void attention_run(struct engine *engine, int layer);
 

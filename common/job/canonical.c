@@ -103,11 +103,9 @@ static void write_subset(struct buf *out, const char *key,
     buf_u8(out, ']');
 }
 
-static void write_places(struct buf *out, const char *key,
-                         const struct places *places)
+static void write_place_list(struct buf *out, const struct places *places)
 {
-    if (!places->is_given) return;
-    buf_printf(out, ", \"%s\": [", key);
+    buf_u8(out, '[');
     for (int i = 0; i < places->n; i++) {
         if (i) buf_printf(out, ", ");
         if (places->items[i].label)
@@ -116,6 +114,14 @@ static void write_places(struct buf *out, const char *key,
             buf_printf(out, "%d", places->items[i].index);
     }
     buf_u8(out, ']');
+}
+
+static void write_places(struct buf *out, const char *key,
+                         const struct places *places)
+{
+    if (!places->is_given) return;
+    buf_printf(out, ", \"%s\": ", key);
+    write_place_list(out, places);
 }
 
 static void write_tuples(struct writer *w, const struct sweep *sweep)
@@ -209,25 +215,25 @@ static void write_metrics(struct buf *out, const enum metric *metrics, int n)
     buf_u8(out, ']');
 }
 
-static void write_select(struct buf *out, const struct sweep *sweep)
+static void write_select(struct buf *out, const struct select *select)
 {
     const char *comma = "";
     buf_printf(out, ", \"select\": {");
-    if (sweep->select.first) {
-        buf_printf(out, "\"first\": %d", sweep->select.first);
+    if (select->first) {
+        buf_printf(out, "\"first\": %d", select->first);
         comma = ", ";
     }
-    if (sweep->select.sample) {
-        buf_printf(out, "\"sample\": %d, \"seed\": %llu", sweep->select.sample,
-                   (unsigned long long)sweep->select.seed);
+    if (select->sample) {
+        buf_printf(out, "\"sample\": %d, \"seed\": %llu", select->sample,
+                   (unsigned long long)select->seed);
         comma = ", ";
     }
-    for (int i = 0; i < sweep->select.n_groups; i++) {
+    for (int i = 0; i < select->n_groups; i++) {
         buf_printf(out, "%s", i ? ", " : comma);
         if (i == 0) buf_printf(out, "\"groups\": [");
-        write_string(out, sweep->select.groups[i]);
+        write_string(out, select->groups[i]);
     }
-    buf_printf(out, sweep->select.n_groups ? "]}" : "}");
+    buf_printf(out, select->n_groups ? "]}" : "}");
 }
 
 static void write_store(struct writer *w, const struct sweep *sweep)
@@ -246,6 +252,51 @@ static void write_store(struct writer *w, const struct sweep *sweep)
     buf_u8(w->out, ']');
     if (w->is_full) buf_printf(w->out, ", \"top\": %d", sweep->store.top);
     buf_u8(w->out, '}');
+}
+
+/* An entry of `activations`, or of `record` of a sweep. */
+static void write_keeping(struct buf *out, const struct keeping *keeping,
+                          bool is_record)
+{
+    static const char *const runs[] = {"", "clean", "corrupted", "both"};
+    const char *comma = "";
+    buf_printf(out, "{\"hooks\": [");
+    for (int i = 0; i < keeping->n_hooks; i++) {
+        if (i) buf_printf(out, ", ");
+        write_string(out, keeping->hooks[i]);
+    }
+    buf_u8(out, ']');
+    write_places(out, "positions", &keeping->positions);
+    buf_printf(out, ", \"dtype\": \"%s\"",
+               keeping->is_half ? "float16" : "float32");
+    if (!is_record) {
+        buf_printf(
+            out, ", \"run\": \"%s\"",
+            runs[keeping->runs[RUN_CLEAN] + 2 * keeping->runs[RUN_CORRUPTED]]);
+        write_select(out, &keeping->select);
+        buf_u8(out, '}');
+        return;
+    }
+    buf_printf(out, ", \"cells\": {");
+    for (int axis = 0; axis < AXIS_COUNT; axis++) {
+        const struct places *places = &keeping->cells[axis];
+        if (!places->is_given) continue;
+        buf_printf(out, "%s\"%s\": ", comma, axis_name((enum axis)axis));
+        write_place_list(out, places);
+        comma = ", ";
+    }
+    buf_printf(out, "}}");
+}
+
+static void write_records(struct buf *out, const struct sweep *sweep)
+{
+    if (sweep->n_records == 0) return;
+    buf_printf(out, ", \"record\": [");
+    for (int i = 0; i < sweep->n_records; i++) {
+        if (i) buf_printf(out, ", ");
+        write_keeping(out, &sweep->records[i], true);
+    }
+    buf_u8(out, ']');
 }
 
 static void write_sweep(struct writer *w, const struct sweep *sweep)
@@ -280,8 +331,9 @@ static void write_sweep(struct writer *w, const struct sweep *sweep)
         buf_printf(out, ", \"window\": {\"width\": %d, \"rule\": \"%s\"}",
                    sweep->window.width,
                    sweep->window.rule == WINDOW_ROME ? "rome" : "symmetric");
-    write_select(out, sweep);
+    write_select(out, &sweep->select);
     write_store(w, sweep);
+    if (w->is_full) write_records(out, sweep);
     buf_u8(out, '}');
 }
 
@@ -330,7 +382,12 @@ static void write_full(struct writer *w, const struct job *job)
         buf_printf(out, "\n- ");
         write_doc(out, &job->pairs->items[i]);
     }
-    buf_printf(out, "\nsweeps:\n");
+    if (job->n_activations) buf_printf(out, "\nactivations:");
+    for (int i = 0; i < job->n_activations; i++) {
+        buf_printf(out, "\n- ");
+        write_keeping(out, &job->activations[i], false);
+    }
+    buf_printf(out, job->n_sweeps ? "\nsweeps:\n" : "\n");
     for (int i = 0; i < job->n_sweeps; i++) {
         buf_printf(out, "- ");
         write_sweep(w, &job->sweeps[i]);
@@ -356,6 +413,15 @@ enum status job_write_texts(struct job *job, struct inputs *inputs,
     for (int i = 0; i < job->n_sweeps; i++) {
         write_sweep(&w, &job->sweeps[i]);
         if (take(&out, &job->sweeps[i].canonical, err)) goto out;
+        for (int k = 0; k < job->sweeps[i].n_records; k++) {
+            struct keeping *record = &job->sweeps[i].records[k];
+            write_keeping(&out, record, true);
+            if (take(&out, &record->canonical, err)) goto out;
+        }
+    }
+    for (int i = 0; i < job->n_activations; i++) {
+        write_keeping(&out, &job->activations[i], false);
+        if (take(&out, &job->activations[i].canonical, err)) goto out;
     }
     buf_printf(&out, "{\"weights\": \"%s\", \"require\": ",
                job->is_processed ? "processed" : "raw");

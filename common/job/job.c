@@ -39,6 +39,9 @@ void job_free(struct job *job)
     for (int i = 0; i < job->n_sweeps; i++)
         sweep_free(&job->sweeps[i]);
     free(job->sweeps);
+    for (int i = 0; i < job->n_activations; i++)
+        keeping_free(&job->activations[i]);
+    free(job->activations);
     free(job->canonical);
     free(job->full_text);
     doc_free(&job->doc);
@@ -206,7 +209,11 @@ static enum status read_sweeps(const struct reading *r, const struct doc *doc,
                                struct job *out)
 {
     enum { MOST_SWEEPS = 10000 };
-    if (r->err->status) return r->err->status;
+    if (r->err->status || (!doc && out->n_activations)) return r->err->status;
+    if (!doc)
+        return reading_fail(r, NULL, NULL,
+                            "the key sweeps is missing (list of sweeps: what "
+                            "is edited)");
     if (doc->kind != DOC_LIST || doc->n == 0 || doc->n > MOST_SWEEPS)
         return reading_expect(r, doc, "sweeps", "a list of at least one sweep");
     out->sweeps = mem_calloc(doc->n, sizeof *out->sweeps, "sweeps", r->err);
@@ -255,6 +262,7 @@ static enum status read_top_level(const struct reading *r,
     if (out->is_prompts_only && out->both_ways)
         (void)reading_fail(r, at[KEY_JOB_BOTH_WAYS], "both_ways",
                            "prompts alone cannot be swapped");
+    (void)activations_read(r, at[KEY_JOB_ACTIVATIONS], out);
     return read_sweeps(r, at[KEY_JOB_SWEEPS], at[KEY_JOB_STORE], inputs, out);
 }
 

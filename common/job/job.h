@@ -18,6 +18,7 @@
 #include "common/job/metric.h"
 #include "common/job/site.h"
 #include "common/model/config.h"
+#include "common/model/hook.h"
 
 /* Axes of a sweep, in the canonical order of the arrays. position and label
  * exclude each other, neuron and dim too; cell stands for all axes where the
@@ -98,6 +99,30 @@ struct value {
     int n_scales;      /* 0: scale 1 and no axis */
 };
 
+/* The pairs of a sweep, or of an entry of `activations`. */
+struct select {
+    int first;  /* 0: all */
+    int sample; /* 0: all; else drawn with seed */
+    uint64_t seed;
+    char **groups; /* NULL: all; owned */
+    int n_groups;
+};
+
+/* An entry of `activations`, or of a sweep's `record`: what is kept of the
+ * activations. */
+struct keeping {
+    int line;
+    char **hooks; /* TransformerLens' names, or patterns (fnmatch); owned */
+    int n_hooks;
+    struct places positions;
+    bool is_half;                    /* float16 */
+    bool runs[RUN_COUNT];            /* activations: of which runs */
+    struct select select;            /* activations */
+    struct places cells[AXIS_COUNT]; /* record: by axis; is_given where the
+                                      * entry chooses */
+    char *canonical;                 /* as sweep.canonical; owned */
+};
+
 /* An element of a list sweep (heads, neurons or an index file): -1 or NULL
  * label where the column is absent. */
 struct cell_tuple {
@@ -133,13 +158,9 @@ struct sweep {
     } window;
     enum metric *metrics; /* this sweep's, else the job's; owned */
     int n_metrics;
-    struct {
-        int first;  /* 0: all */
-        int sample; /* 0: all; else drawn with seed */
-        uint64_t seed;
-        char **groups; /* NULL: all; owned */
-        int n_groups;
-    } select;
+    struct select select;
+    struct keeping *records; /* `record`; owned */
+    int n_records;
     struct {
         enum pairs_kept pairs;
         bool mean, sem, n; /* reductions */
@@ -147,7 +168,8 @@ struct sweep {
     } store;
     char *canonical; /* one line of JSON: every key with its default filled
                       * in, in a fixed order; input files by digest; without
-                      * description and store.top, which change no value. Two
+                      * description, record and store.top, which change no
+                      * value. Two
                       * sweeps with the same canonical text compute the same.
                       * Owned. */
 };
@@ -177,6 +199,8 @@ struct job {
     int n_metrics;
     struct sweep *sweeps; /* owned */
     int n_sweeps;
+    struct keeping *activations; /* owned */
+    int n_activations;
     size_t memory_bytes; /* 0: not given */
     char *canonical;     /* as sweep.canonical, of the top-level keys that
                           * change what a unit computes: weights, require,
@@ -204,6 +228,9 @@ void job_free(struct job *job);
 enum status job_check_shape(const struct job *job,
                             const struct model_config *config,
                             struct err *err) WARN_UNUSED;
+
+/* Whether an entry names a hook (enum hook of hook.h). */
+bool keeping_has(const struct keeping *keeping, enum hook hook, int layer);
 
 /* Write jobs/README.md's table of keys to out, from the table that parses. */
 void job_describe_keys(struct buf *out);

@@ -41,10 +41,11 @@ X(JOB_MIN_GAP, "min_gap", "number", "1e-3", NULL, \
   "a pair whose clean and corrupted metric differ by less has no recovered value and is marked degenerate") \
 X(JOB_METRICS, "metrics", "list of metrics", "[logit_diff]", NULL, \
   "what is measured; a sweep may have its own") \
-X(JOB_SWEEPS, "sweeps", "list of sweeps", NULL, NULL, "what is edited") \
+X(JOB_SWEEPS, "sweeps", "list of sweeps", NULL, "`activations` is given", "what is edited") \
 X(JOB_SKIP_UNCHANGED, "skip_unchanged", "true or false", "true", NULL, \
   "do not run a cell which by its tokens alone leaves what is read as it is; false runs every cell") \
-X(JOB_ACTIVATIONS, "activations", KEY_LATER, NULL, "", "exported activations") \
+X(JOB_ACTIVATIONS, "activations", "list of maps", NULL, "none", \
+  "activations of the unedited runs that are kept, in activations.h5") \
 X(JOB_ANALYSES, "analyses", KEY_LATER, NULL, "", "analyses without edits") \
 X(JOB_MEMORY, "memory", "size", NULL, "decided when it runs", \
   "of a node, e.g. `16GB` (10^9 bytes) or `16GiB` (2^30; also `16G`, as in Slurm); `--memory` overrides it") \
@@ -135,7 +136,8 @@ X(SWEEP_MASK, "mask", KEY_LATER, NULL, "", "group masks") \
 X(SWEEP_GROUPS, "groups", KEY_LATER, NULL, "", "groups of components") \
 X(SWEEP_NOISE, "noise", KEY_LATER, NULL, "", "noised runs") \
 X(SWEEP_EDITS, "edits", KEY_LATER, NULL, "", "edits by hand") \
-X(SWEEP_RECORD, "record", KEY_LATER, NULL, "", "activations of edited cells") \
+X(SWEEP_RECORD, "record", "list of maps", NULL, "none", \
+  "activations of edited runs that are kept, in activations.h5; each cell costs a whole forward pass") \
 X(SWEEP_PATH, "path", KEY_LATER, NULL, "", "path patching") \
 X(SWEEP_METRICS, "metrics", "list of metrics", NULL, "the job's", "what this sweep measures") \
 X(SWEEP_SELECT, "select", "map", NULL, "all pairs", "the pairs it runs on") \
@@ -181,6 +183,25 @@ X(SELECT_SAMPLE, "sample", "whole number", NULL, "all", "so many pairs drawn wit
 X(SELECT_SEED, "seed", "whole number", "0", NULL, "of the draw") \
 X(SELECT_GROUPS, "groups", "list of groups", NULL, "all", "the pairs of these groups; first and sample count among them")
 
+#define HOOKS_MEANING \
+  "TransformerLens' names (`blocks.9.attn.hook_pattern`) or patterns of them, where `*` stands for any text: `blocks.*.hook_resid_pre`, `*.hook_z`"
+
+#define ACTIVATIONS_KEYS(X) \
+X(ACTIVATIONS_HOOKS, "hooks", "hook or list of hooks", NULL, NULL, HOOKS_MEANING) \
+X(ACTIVATIONS_RUN, "run", "`clean`, `corrupted` or `both`", "clean", NULL, "of which runs") \
+X(ACTIVATIONS_POSITIONS, "positions", "list of positions, ranges and labels", NULL, "all", \
+  "of attn_scores and pattern those that attend; the others are whole") \
+X(ACTIVATIONS_DTYPE, "dtype", "`float32` or `float16`", "float32", NULL, "as stored; computed in float32") \
+X(ACTIVATIONS_SELECT, "select", "map", NULL, "all pairs", "the pairs, as of a sweep")
+
+#define RECORD_KEYS(X) \
+X(RECORD_HOOKS, "hooks", "hook or list of hooks", NULL, NULL, HOOKS_MEANING) \
+X(RECORD_CELLS, "cells", "`all`, or a map of axes", "all", NULL, \
+  "`{layer: [9], head: [9, 10]}`: these values of the sweep's axes, all of those not named; on the axes cell and scale numbers from 0") \
+X(RECORD_POSITIONS, "positions", "list of positions, ranges and labels", NULL, "all", \
+  "of attn_scores and pattern those that attend; the others are whole") \
+X(RECORD_DTYPE, "dtype", "`float32` or `float16`", "float32", NULL, "as stored; computed in float32")
+
 #define STORE_KEYS(X) \
 X(STORE_PAIRS, "pairs", "`all` or `none`", "all", NULL, "every pair's values, or reductions alone") \
 X(STORE_REDUCE, "reduce", "list among `mean`, `sem`, `n`", "[mean, sem, n]", NULL, "the reductions over pairs") \
@@ -200,6 +221,8 @@ X(SCOPE_METRIC, METRIC_KEYS, "A metric, as a map") \
 X(SCOPE_REQUIRE, REQUIRE_KEYS, "`require`") \
 X(SCOPE_WINDOW, WINDOW_KEYS, "`window` of a sweep") \
 X(SCOPE_SELECT, SELECT_KEYS, "`select` of a sweep") \
+X(SCOPE_ACTIVATIONS, ACTIVATIONS_KEYS, "An entry of `activations`") \
+X(SCOPE_RECORD, RECORD_KEYS, "An entry of `record` of a sweep") \
 X(SCOPE_STORE, STORE_KEYS, "`store`")
 /* clang-format on */
 
@@ -224,6 +247,8 @@ enum metric_key { METRIC_KEYS(KEY_ENUM) KEY_METRIC_COUNT };
 enum require_key { REQUIRE_KEYS(KEY_ENUM) KEY_REQUIRE_COUNT };
 enum window_key { WINDOW_KEYS(KEY_ENUM) KEY_WINDOW_COUNT };
 enum select_key { SELECT_KEYS(KEY_ENUM) KEY_SELECT_COUNT };
+enum activations_key { ACTIVATIONS_KEYS(KEY_ENUM) KEY_ACTIVATIONS_COUNT };
+enum record_key { RECORD_KEYS(KEY_ENUM) KEY_RECORD_COUNT };
 enum store_key { STORE_KEYS(KEY_ENUM) KEY_STORE_COUNT };
 #undef KEY_ENUM
 

@@ -26,6 +26,25 @@ enum status metrics_read(const struct reading *r, const struct doc *doc,
 enum status store_read(const struct reading *r, const struct doc *doc,
                        struct sweep *sweep);
 
+/* `select`; doc NULL: all pairs. */
+enum status select_read(const struct reading *r, const struct doc *doc,
+                        struct select *out);
+void select_free(struct select *select);
+
+/* `activations` of the job, and `record` of a sweep whose axes are set; doc
+ * NULL: none. */
+enum status activations_read(const struct reading *r, const struct doc *doc,
+                             struct job *out);
+enum status records_read(const struct reading *r, const struct doc *doc,
+                         struct sweep *out);
+void keeping_free(struct keeping *keeping);
+
+/* Whether every pattern of the job's entries matches a hook of the model, and
+ * no hook is kept twice. */
+enum status activations_check(const struct job *job,
+                              const struct model_config *config,
+                              struct err *err);
+
 /* `value` into sweep->value, its files collected; site and base are set, the
  * subsets and axes too. NULL: the default. */
 enum status value_read(const struct reading *r, const struct doc *doc,

@@ -81,5 +81,5 @@ enum status job_check_shape(const struct job *job,
                                sweep->value.vector_file, sweep->value.n_vector,
                                width, site_name(sweep->site));
     }
-    return err->status;
+    return activations_check(job, config, err);
 }

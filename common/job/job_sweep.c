@@ -28,9 +28,10 @@ void sweep_free(struct sweep *sweep)
     free(sweep->index_file);
     tuples_free(sweep);
     free(sweep->metrics);
-    for (int i = 0; i < sweep->select.n_groups; i++)
-        free(sweep->select.groups[i]);
-    free(sweep->select.groups);
+    select_free(&sweep->select);
+    for (int i = 0; i < sweep->n_records; i++)
+        keeping_free(&sweep->records[i]);
+    free(sweep->records);
     free(sweep->canonical);
     *sweep = (struct sweep){0};
 }
@@ -244,30 +245,38 @@ static enum status check_places(const struct reading *r,
                         "label_positions", "it needs `by: [label]`");
 }
 
-static enum status read_select(const struct reading *outer,
-                               const struct doc *doc, struct sweep *out)
+void select_free(struct select *select)
+{
+    for (int i = 0; i < select->n_groups; i++)
+        free(select->groups[i]);
+    free(select->groups);
+    *select = (struct select){0};
+}
+
+enum status select_read(const struct reading *outer, const struct doc *doc,
+                        struct select *out)
 {
     const struct reading inside = reading_inside(outer, "select"), *r = &inside;
     struct keys keys;
     if (!doc || keys_read(&keys, r, SCOPE_SELECT, doc)) return r->err->status;
     const struct doc *groups = keys.at[KEY_SELECT_GROUPS];
     (void)reading_whole(r, keys.at[KEY_SELECT_FIRST], "first", 1, INT_MAX,
-                        &out->select.first);
+                        &out->first);
     (void)reading_whole(r, keys.at[KEY_SELECT_SAMPLE], "sample", 1, INT_MAX,
-                        &out->select.sample);
-    (void)reading_seed(r, keys.at[KEY_SELECT_SEED], "seed", &out->select.seed);
-    if (out->select.first && out->select.sample)
+                        &out->sample);
+    (void)reading_seed(r, keys.at[KEY_SELECT_SEED], "seed", &out->seed);
+    if (out->first && out->sample)
         (void)reading_fail(r, doc, NULL, "first and sample exclude each other");
     if (groups && !r->err->status) {
         size_t n = reading_n_items(groups);
         if (n == 0)
             (void)reading_fail(r, groups, "groups",
                                "the list is empty: no pair is left");
-        out->select.groups = mem_calloc(n, sizeof(char *), "groups", r->err);
+        out->groups = mem_calloc(n, sizeof(char *), "groups", r->err);
         for (size_t i = 0; i < n && !r->err->status; i++)
             if (!reading_text(r, reading_item(groups, i), "groups",
-                              &out->select.groups[i]))
-                out->select.n_groups++;
+                              &out->groups[i]))
+                out->n_groups++;
     }
     keys_free(&keys);
     return r->err->status;
@@ -395,7 +404,8 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
     if (r->err->status || check_places(&inside, &keys, out) ||
         read_window(&inside, keys.at[KEY_SWEEP_WINDOW], out) ||
         read_run_and_value(&inside, &keys, inputs, job, out) ||
-        read_select(&inside, keys.at[KEY_SWEEP_SELECT], out))
+        select_read(&inside, keys.at[KEY_SWEEP_SELECT], &out->select) ||
+        records_read(&inside, keys.at[KEY_SWEEP_RECORD], out))
         goto out;
     if (keys.at[KEY_SWEEP_METRICS])
         (void)metrics_read(&inside, keys.at[KEY_SWEEP_METRICS], "metrics",

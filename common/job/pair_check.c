@@ -17,16 +17,16 @@ static uint64_t random_next(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static bool is_in_groups(const struct pair *pair, const struct sweep *sweep)
+static bool is_in_groups(const struct pair *pair, const struct select *select)
 {
-    if (!sweep->select.groups) return true;
-    for (int i = 0; i < sweep->select.n_groups; i++)
-        if (strcmp(sweep->select.groups[i], pair->group) == 0) return true;
+    if (!select->groups) return true;
+    for (int i = 0; i < select->n_groups; i++)
+        if (strcmp(select->groups[i], pair->group) == 0) return true;
     return false;
 }
 
 enum status pairs_select(bool *is_selected, const struct pairs *pairs,
-                         const struct sweep *sweep, struct err *err)
+                         const struct select *select, struct err *err)
 {
     int *candidates =
         mem_calloc((size_t)pairs->n, sizeof *candidates, "selected pairs", err);
@@ -34,14 +34,13 @@ enum status pairs_select(bool *is_selected, const struct pairs *pairs,
     int n = 0, kept;
     for (int i = 0; i < pairs->n; i++) {
         is_selected[i] = false;
-        if (is_in_groups(&pairs->items[i], sweep)) candidates[n++] = i;
+        if (is_in_groups(&pairs->items[i], select)) candidates[n++] = i;
     }
     kept = n;
-    if (sweep->select.first && sweep->select.first < n)
-        kept = sweep->select.first;
-    if (sweep->select.sample && sweep->select.sample < n) {
-        uint64_t state = sweep->select.seed;
-        kept = sweep->select.sample;
+    if (select->first && select->first < n) kept = select->first;
+    if (select->sample && select->sample < n) {
+        uint64_t state = select->seed;
+        kept = select->sample;
         for (int i = 0; i < kept; i++) {
             int other = i + (int)(random_next(&state) % (uint64_t)(n - i));
             int candidate = candidates[i];
@@ -283,12 +282,14 @@ enum status pairs_check(const struct pairs *pairs, const struct job *job,
 {
     bool *is_selected = mem_calloc((size_t)pairs->n, sizeof *is_selected,
                                    "selected pairs", err);
-    if (!is_selected || check_require(pairs, job, file, err)) goto out;
+    if (!is_selected || check_require(pairs, job, file, err) ||
+        activations_check_pairs(pairs, job, err))
+        goto out;
     for (int s = 0; s < job->n_sweeps; s++) {
         const struct check c = {pairs,       job,  &job->sweeps[s],
                                 is_selected, file, err};
         if (check_selection(&c) ||
-            pairs_select(is_selected, pairs, c.sweep, err))
+            pairs_select(is_selected, pairs, &c.sweep->select, err))
             goto out;
         for (int i = 0; i < pairs->n; i++)
             if (is_selected[i] && (check_runs(&c, &pairs->items[i]) ||

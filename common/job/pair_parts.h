@@ -61,4 +61,8 @@ enum status pair_read_positions(const struct pair_reading *p,
 enum status pairs_check(const struct pairs *pairs, const struct job *job,
                         const char *file, struct err *err);
 
+/* Whether the positions of `activations` and `record` are there. */
+enum status activations_check_pairs(const struct pairs *pairs,
+                                    const struct job *job, struct err *err);
+
 #endif

@@ -93,10 +93,10 @@ enum status pairs_build_reference(struct pairs *out, const struct job *job,
                                   struct err *err) WARN_UNUSED;
 void pairs_free(struct pairs *pairs);
 
-/* The pairs a sweep runs on, by its `select`: is_selected[i] is set for all n
- * pairs. Depends on the groups, the seed and the number of pairs alone. */
+/* The pairs that a `select` chooses: is_selected[i] is set for all n pairs.
+ * Depends on the groups, the seed and the number of pairs alone. */
 enum status pairs_select(bool *is_selected, const struct pairs *pairs,
-                         const struct sweep *sweep,
+                         const struct select *select,
                          struct err *err) WARN_UNUSED;
 
 /* The label of a pair, or NULL. */

@@ -130,7 +130,7 @@ enum status backward_open(struct backward **out, const struct weights *weights,
     b->memory = mem_calloc_aligned(lay_out(b, NULL), sizeof(float), what, err);
     if (err->status) goto out;
     lay_out(b, b->memory);
-    struct forward_observer observer = {keep, b};
+    struct forward_observer observer = {.see = keep, .user = b};
     if (forward_run(weights, tokens, S, &observer, NULL, err)) goto out;
     *out = b;
     return STATUS_OK;

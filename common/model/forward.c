@@ -75,13 +75,22 @@ static enum status allocate(struct pass *pass, struct err *err)
     return STATUS_OK;
 }
 
-static enum status see(const struct pass *pass, enum hook hook, size_t layer,
-                       const float *data, struct err *err)
+static enum status show(const struct pass *pass, enum hook hook, size_t layer,
+                        const float *data, float *editable, struct err *err)
 {
+    const struct forward_observer *observer = pass->observer;
     struct hook_view view = {.hook = hook, .layer = (int)layer, .data = data};
-    if (!pass->observer) return STATUS_OK;
+    if (!observer) return STATUS_OK;
     hook_set_shape(&view, &pass->weights->config, pass->S);
-    return pass->observer->see(pass->observer->user, &view, err);
+    if (observer->edit && editable)
+        observer->edit(observer->user, &view, editable);
+    return observer->see(observer->user, &view, err);
+}
+
+static enum status see(const struct pass *pass, enum hook hook, size_t layer,
+                       float *data, struct err *err)
+{
+    return show(pass, hook, layer, data, data, err);
 }
 
 static enum status embed(const struct pass *pass, const int *tokens,
@@ -92,7 +101,7 @@ static enum status embed(const struct pass *pass, const int *tokens,
     for (size_t s = 0; s < pass->S; s++)
         memcpy(pass->resid + s * C, w->wte + (size_t)tokens[s] * C, row_bytes);
     if (see(pass, HOOK_EMBED, 0, pass->resid, err) ||
-        see(pass, HOOK_POS_EMBED, 0, w->wpe, err))
+        show(pass, HOOK_POS_EMBED, 0, w->wpe, NULL, err))
         return err->status;
     kernels_add_bias(pass->resid, pass->S * C, w->wpe, 1, pass->S * C);
     return STATUS_OK;

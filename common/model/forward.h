@@ -11,11 +11,14 @@
 #include "common/model/hook.h"
 #include "common/model/weights.h"
 
-/* Called at every hook in the order of HOOK_LIST, layer after layer. A status
- * other than STATUS_OK (with its sentence in err) ends the pass. */
+/* see is called at every hook in the order of HOOK_LIST, layer after layer. A
+ * status other than STATUS_OK (with its sentence in err) ends the pass. edit,
+ * unless NULL, is called before it and may change data, of view's shape, with
+ * which the pass goes on; not at hook_pos_embed. */
 struct forward_observer {
     enum status (*see)(void *user, const struct hook_view *view,
                        struct err *err);
+    void (*edit)(void *user, const struct hook_view *view, float *data);
     void *user;
 };
 

@@ -1,5 +1,6 @@
 #include "common/model/hook.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,4 +60,31 @@ void hook_print_name(char *text, size_t size, enum hook hook, int layer)
         snprintf(text, size, "blocks.%d.%s", layer, hooks[hook].name);
     else
         snprintf(text, size, "%s", hooks[hook].name);
+}
+
+bool hook_is_scores(enum hook hook) { return hooks[hook].shape == HOOK_SCORES; }
+
+int hook_layers(enum hook hook, const struct model_config *config)
+{
+    return hooks[hook].place == HOOK_IN_BLOCK ? config->n_layer : 1;
+}
+
+void hook_print_pattern(char *text, size_t size, enum hook hook)
+{
+    snprintf(text, size, "%s%s",
+             hooks[hook].place == HOOK_IN_BLOCK ? "blocks.*." : "",
+             hooks[hook].name);
+}
+
+const char *hook_last_word(enum hook hook)
+{
+    const char *dot = strrchr(hooks[hook].name, '.');
+    return dot ? dot + 1 : hooks[hook].name;
+}
+
+bool hook_matches(const char *pattern, enum hook hook, int layer)
+{
+    char name[HOOK_NAME_BYTES];
+    hook_print_name(name, sizeof name, hook, layer);
+    return fnmatch(pattern, name, 0) == 0;
 }

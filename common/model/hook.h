@@ -7,6 +7,7 @@
 #ifndef PATCHSWEEP_COMMON_MODEL_HOOK_H
 #define PATCHSWEEP_COMMON_MODEL_HOOK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/model/config.h"
@@ -68,11 +69,26 @@ enum hook_place hook_place(enum hook hook);
 void hook_set_shape(struct hook_view *view, const struct model_config *config,
                     size_t S);
 
+/* Whether its shape is (H, S, S). */
+bool hook_is_scores(enum hook hook);
+
+/* Layers that a hook is in; 1 outside the blocks. */
+int hook_layers(enum hook hook, const struct model_config *config);
+
 /* The hook of this name, without "blocks.<layer>."; HOOK_COUNT where there is
  * none. */
 enum hook hook_find(const char *name);
 
 /* The full name, "blocks.3.attn.hook_q", into text of size bytes. */
+enum { HOOK_NAME_BYTES = 64 };
 void hook_print_name(char *text, size_t size, enum hook hook, int layer);
+
+/* "blocks.*.attn.hook_q"; and the end of the name, "hook_q". */
+void hook_print_pattern(char *text, size_t size, enum hook hook);
+const char *hook_last_word(enum hook hook);
+
+/* Whether the full name matches a pattern, as in file names (`*`, `?`, `[..]`;
+ * `*` stands for dots too). */
+bool hook_matches(const char *pattern, enum hook hook, int layer);
 
 #endif

@@ -139,16 +139,22 @@ double cost_lane(const struct plan *plan, const struct sweep *sweep,
                                 sweep->n_metrics);
 }
 
+double cost_pass(const struct model_config *config, int n_tokens)
+{
+    struct row_cost cost = row_cost_of(config);
+    double n = n_tokens;
+    double layer = n * (cost.q + cost.kv + cost.o + cost.mlp) +
+                   n * (n + 1) / 2 * cost.attention;
+    return config->n_layer * layer;
+}
+
 /* A whole forward pass of one run. */
 static double run_cost(const struct plan *plan, const struct pair *pair,
                        enum run run)
 {
-    struct row_cost cost = row_cost_of(plan->config);
-    double n = pair->run[run].n_tokens;
-    double layer = n * (cost.q + cost.kv + cost.o + cost.mlp) +
-                   n * (n + 1) / 2 * cost.attention;
+    int n = pair->run[run].n_tokens;
     return n == 0 ? 0
-                  : plan->config->n_layer * layer +
+                  : cost_pass(plan->config, n) +
                         cost_measure(plan, pair, run, plan->baseline_metrics,
                                      plan->n_baseline_metrics);
 }

@@ -7,6 +7,8 @@
 /* FLOPs of computing one lane with these edits, and of its metrics alone. */
 double cost_lane(const struct plan *plan, const struct sweep *sweep,
                  const struct pair *pair, const struct edit_list *edits);
+/* A whole pass of n_tokens without the unembedding. */
+double cost_pass(const struct model_config *config, int n_tokens);
 /* Of one row through the matrix products of all blocks. */
 double cost_row(const struct model_config *config);
 double cost_measure(const struct plan *plan, const struct pair *pair,

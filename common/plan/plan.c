@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/plan/cells.h"
 #include "common/plan/grid.h"
+#include "common/plan/keep.h"
 #include "common/plan/reference.h"
 #include "common/plan/segment.h"
 
@@ -35,7 +36,7 @@ static enum status select_pairs(struct grid *grid, const struct pairs *pairs,
     grid->is_selected = mem_calloc((size_t)pairs->n, sizeof *grid->is_selected,
                                    "a selection", err);
     if (!grid->is_selected) return err->status;
-    return pairs_select(grid->is_selected, pairs, grid->sweep, err);
+    return pairs_select(grid->is_selected, pairs, &grid->sweep->select, err);
 }
 
 /* Everything that a sweep's values depend on, but the pairs of a block. */
@@ -55,6 +56,29 @@ static enum status fill_key(const struct plan *plan, int sweep, struct err *err)
         digest_add(stream, &plan_reference(plan, sweep)->digest,
                    sizeof(struct digest));
     return digest_close(stream, &grid->key, err);
+}
+
+static enum status open_keeps(struct plan *plan, struct err *err)
+{
+    const struct job *job = plan->job;
+    int n_records = 0;
+    for (int s = 0; s < job->n_sweeps; s++)
+        n_records += job->sweeps[s].n_records;
+    plan->exports = mem_calloc((size_t)job->n_activations,
+                               sizeof *plan->exports, "activations", err);
+    plan->records = mem_calloc((size_t)n_records, sizeof *plan->records,
+                               "activations", err);
+    if (!plan->exports || !plan->records) return err->status;
+    for (int i = 0; i < job->n_activations; i++)
+        if (keep_open(&plan->exports[plan->n_exports++], plan,
+                      &job->activations[i], i, -1, err))
+            return err->status;
+    for (int s = 0; s < job->n_sweeps; s++)
+        for (int i = 0; i < job->sweeps[s].n_records; i++)
+            if (keep_open(&plan->records[plan->n_records++], plan,
+                          &job->sweeps[s].records[i], i, s, err))
+                return err->status;
+    return STATUS_OK;
 }
 
 enum status plan_open(struct plan *out, const struct job *job,
@@ -93,6 +117,7 @@ enum status plan_open(struct plan *out, const struct job *job,
                           job->sweeps[s].name, PLAN_MAX_TOKENS);
             goto failed;
         }
+    if (open_keeps(out, err)) goto failed;
     return STATUS_OK;
 failed:
     plan_free(out);
@@ -106,12 +131,18 @@ void plan_free(struct plan *plan)
         if (plan->grids) grid_free(&plan->grids[s]);
         if (plan->references) reference_free(&plan->references[s]);
     }
+    for (int i = 0; i < plan->n_exports; i++)
+        keep_free(&plan->exports[i]);
+    for (int i = 0; i < plan->n_records; i++)
+        keep_free(&plan->records[i]);
     for (int b = 0; b < plan->n_blocks; b++)
         free(plan->blocks[b].pairs);
     for (int s = 0; s < plan->n_segments; s++)
         segment_free(&plan->segments[s]);
     free(plan->grids);
     free(plan->references);
+    free(plan->exports);
+    free(plan->records);
     free(plan->baseline_metrics);
     free(plan->extension_target);
     free(plan->blocks);
@@ -158,11 +189,25 @@ void plan_count(const struct plan *plan, int sweep, struct plan_counts *out)
 
 int plan_items(const struct plan *plan, enum unit_kind kind)
 {
-    return kind == UNIT_BASELINE ? 1 : plan->job->n_sweeps;
+    switch (kind) {
+    case UNIT_BASELINE:
+        return 1;
+    case UNIT_SWEEP:
+        return plan->job->n_sweeps;
+    case UNIT_EXPORT:
+        return plan->n_exports;
+    case UNIT_RECORD:
+        return plan->n_records;
+    case UNIT_KIND_COUNT:
+        break;
+    }
+    return 0;
 }
 
 const char *plan_item_name(const struct plan *plan, enum unit_kind kind,
                            int item)
 {
-    return kind == UNIT_BASELINE ? "(baseline)" : plan->job->sweeps[item].name;
+    if (kind == UNIT_BASELINE) return "(baseline)";
+    if (kind == UNIT_SWEEP) return plan->job->sweeps[item].name;
+    return plan_keep(plan, kind, item)->name;
 }

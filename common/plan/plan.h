@@ -43,6 +43,10 @@ enum {
 enum unit_kind {
     UNIT_BASELINE, /* the metrics of a block's unedited runs; item 0 */
     UNIT_SWEEP,    /* cells; item: of the job's sweeps */
+    UNIT_EXPORT,   /* activations of unedited runs; item: of the job's
+                    * `activations`; cells: pairs of the block */
+    UNIT_RECORD,   /* activations of edited runs; item: of all sweeps' `record`,
+                    * sweep after sweep; cells: those that it keeps */
     UNIT_KIND_COUNT
 };
 
@@ -106,6 +110,7 @@ struct segment {
     uint64_t n_cells;
     /* Slabs: runs of slab_cells cells of nearly equal cost. */
     uint64_t slab_cells;
+    uint64_t unit_cells; /* exports, records: of each unit but the last */
     int n_slabs;
     double *slab_end; /* FLOPs of slabs 0 .. i together; owned */
 };
@@ -130,13 +135,18 @@ struct reference {
     int *draws;       /* resample: [pair][sample], -1: none; owned */
 };
 
+struct keep; /* keep.h */
+
 struct plan {
     const struct job *job; /* all four kept */
     const struct pairs *pairs;
     const struct model_config *config;
-    struct digest model;           /* of the weight files */
-    struct reference *references;  /* per sweep; owned */
-    struct grid *grids;            /* per sweep; owned */
+    struct digest model;          /* of the weight files */
+    struct reference *references; /* per sweep; owned */
+    struct grid *grids;           /* per sweep; owned */
+    struct keep *exports;         /* per entry of `activations`; owned */
+    struct keep *records;         /* per UNIT_RECORD's item; owned */
+    int n_exports, n_records;
     enum metric *baseline_metrics; /* union over job and sweeps; owned */
     int n_baseline_metrics;
     int n_extensions;
@@ -175,6 +185,10 @@ void plan_unit(const struct plan *plan, uint64_t number, struct unit *out);
 int plan_items(const struct plan *plan, enum unit_kind kind);
 const char *plan_item_name(const struct plan *plan, enum unit_kind kind,
                            int item);
+
+/* The identity of a unit's segment: everything that its values depend on. */
+enum status plan_unit_key(struct digest *out, const struct plan *plan,
+                          const struct unit *unit, struct err *err) WARN_UNUSED;
 
 /* The grid's number of cell i (0 <= i < unit->n_cells) of a unit. */
 uint64_t plan_unit_cell(const struct plan *plan, const struct unit *unit,

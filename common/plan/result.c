@@ -5,8 +5,10 @@
 #include "common/base/mem.h"
 
 /* On the wire and in the journal. */
-static const uint32_t kind_numbers[UNIT_KIND_COUNT] = {
-    [UNIT_SWEEP] = 1, [UNIT_BASELINE] = 2};
+static const uint32_t kind_numbers[UNIT_KIND_COUNT] = {[UNIT_SWEEP] = 1,
+                                                       [UNIT_BASELINE] = 2,
+                                                       [UNIT_EXPORT] = 4,
+                                                       [UNIT_RECORD] = 5};
 
 void result_free(struct result *result)
 {
@@ -26,6 +28,11 @@ void result_encode(struct buf *out, const struct result *result)
         buf_u32(out, (uint32_t)result->n_metrics);
         buf_u64(out, result->n_lanes);
         buf_f32_array(out, result->values, n_metrics * (size_t)result->n_lanes);
+        return;
+    }
+    if (result->kind == UNIT_EXPORT || result->kind == UNIT_RECORD) {
+        buf_u64(out, result->part_bytes);
+        buf_u32(out, result->part_crc);
         return;
     }
     buf_u32(out, (uint32_t)result->n_pairs);
@@ -116,6 +123,11 @@ static enum status decode(struct result *out, const struct plan *plan,
             return STATUS_OK;
         }
         return decode_baseline(out, cursor, err);
+    }
+    if (out->kind == UNIT_EXPORT || out->kind == UNIT_RECORD) {
+        out->part_bytes = cursor_u64(cursor);
+        out->part_crc = cursor_u32(cursor);
+        return STATUS_OK;
     }
     out->n_metrics = (int)cursor_u32(cursor);
     out->n_lanes = cursor_u64(cursor);

@@ -2,7 +2,8 @@
  * the journal. Encoded by the worker, decoded by the coordinator's checks and
  * by gather.
  *
- *   u64 unit, u32 kind (1 sweep, 2 baseline), f64 flops, f64 seconds
+ *   u64 unit, u32 kind (1 sweep, 2 baseline, 4 export, 5 record), f64 flops,
+ *             f64 seconds
  *   sweep:    u32 n_metrics, u64 n_lanes, f32 values[n_metrics][n_lanes]
  *             lanes: for cell, for pair of the block, for sample: those whose
  *             plan_cell_status is computed or determined; NaN where the pair
@@ -10,7 +11,8 @@
  *   baseline: u32 n_pairs, u32 n_metrics, then per pair: u8 is_excluded,
  *             i32 predicted (token id, -1: not asked), f32
  *             values[RUN_COUNT][n_metrics], NaN where the pair has no such
- *             run or the metric needs what it lacks */
+ *             run or the metric needs what it lacks
+ *   export, record: u64 bytes, u32 CRC-32 of the unit's part (part.h) */
 #ifndef PATCHSWEEP_COMMON_PLAN_RESULT_H
 #define PATCHSWEEP_COMMON_PLAN_RESULT_H
 
@@ -32,6 +34,8 @@ struct result {
     float *values; /* [n_metrics][n_lanes], or the baselines'; owned */
     struct baseline_pair *pairs; /* baseline: per pair of the block; owned */
     int n_pairs;
+    uint64_t part_bytes; /* exports and records */
+    uint32_t part_crc;
 };
 
 void result_free(struct result *result);

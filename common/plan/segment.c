@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "common/plan/cost.h"
+#include "common/plan/keep.h"
 
 enum {
     MAX_SLABS = 1 << 14,
@@ -14,6 +15,7 @@ enum {
     TAIL_PARTS = 4       /* a unit of the tail is this part of a whole one */
 };
 static const double tail_share = 0.1;
+static const double most_part_bytes = 64 << 20; /* unless a cell is larger */
 
 static int label_extent(struct segment *segment, const struct plan *plan,
                         const struct grid_axis *axis, struct err *err)
@@ -191,11 +193,77 @@ static bool has_lane(const struct plan *plan, const struct segment *segment)
     return false;
 }
 
+/* Of what a record chooses, that which the block has. */
+static enum status fill_record(struct segment *segment, const struct plan *plan,
+                               struct err *err)
+{
+    const struct keep *keep = &plan->records[segment->item];
+    const struct grid *grid = &plan->grids[keep->sweep];
+    struct segment whole = {
+        .kind = UNIT_SWEEP, .item = keep->sweep, .block = segment->block};
+    segment->n_cells = 1;
+    if (fill_extents(&whole, plan, err)) goto out;
+    for (int i = 0; i < grid->n_axes; i++) {
+        int n = 0;
+        if (grid->axes[i].axis == AXIS_LABEL) {
+            segment->label_map =
+                mem_calloc((size_t)keep->n_chosen[i],
+                           sizeof *segment->label_map, "labels", err);
+            if (!segment->label_map) goto out;
+            for (int m = 0; m < whole.extent[i]; m++)
+                for (int k = 0; k < keep->n_chosen[i]; k++)
+                    if (keep->chosen[i][k] == whole.label_map[m])
+                        segment->label_map[n++] = k;
+        } else {
+            while (n < keep->n_chosen[i] &&
+                   keep->chosen[i][n] < whole.extent[i])
+                n++;
+        }
+        segment->extent[i] = n;
+        segment->n_cells *= (uint64_t)n;
+    }
+out:
+    segment_free(&whole);
+    return err->status;
+}
+
 enum status segment_open(struct segment *segment, const struct plan *plan,
                          struct err *err)
 {
-    if (segment->kind == UNIT_BASELINE) return STATUS_OK;
-    return fill_extents(segment, plan, err);
+    switch (segment->kind) {
+    case UNIT_SWEEP:
+        return fill_extents(segment, plan, err);
+    case UNIT_EXPORT:
+        segment->n_cells = (uint64_t)plan->blocks[segment->block].n;
+        return STATUS_OK;
+    case UNIT_RECORD:
+        return fill_record(segment, plan, err);
+    case UNIT_BASELINE:
+    case UNIT_KIND_COUNT:
+        break;
+    }
+    return STATUS_OK;
+}
+
+static bool is_kept(const struct segment *segment)
+{
+    return segment->kind == UNIT_EXPORT || segment->kind == UNIT_RECORD;
+}
+
+/* Their units are cut by the bytes of the largest cell, and by FLOPs: so many
+ * cells a unit, the same for all. */
+static void measure_kept(struct segment *segment, const struct plan *plan)
+{
+    double largest = 0;
+    for (uint64_t cell = 0; cell < segment->n_cells; cell++) {
+        struct keep_cost cost = keep_cost_of(plan, segment, cell, 1);
+        segment->flops += cost.flops;
+        if (cost.bytes > largest) largest = cost.bytes;
+    }
+    double most = largest > 0 ? floor(most_part_bytes / largest) : 1;
+    segment->unit_cells = most < 1                          ? 1
+                          : most < (double)segment->n_cells ? (uint64_t)most
+                                                            : segment->n_cells;
 }
 
 enum status segment_measure(struct segment *segment, const struct plan *plan,
@@ -203,6 +271,10 @@ enum status segment_measure(struct segment *segment, const struct plan *plan,
 {
     if (segment->kind == UNIT_BASELINE) {
         segment->flops = plan_block_flops(plan, segment->block);
+        return STATUS_OK;
+    }
+    if (is_kept(segment)) {
+        measure_kept(segment, plan);
         return STATUS_OK;
     }
     if (segment->n_cells == 0) return STATUS_OK;
@@ -215,11 +287,25 @@ enum status segment_measure(struct segment *segment, const struct plan *plan,
     return STATUS_OK;
 }
 
+static void cut_kept(struct segment *segment, double target)
+{
+    if (segment->flops == 0) return;
+    double cells = ceil(target * (double)segment->n_cells / segment->flops);
+    if (cells < (double)segment->unit_cells)
+        segment->unit_cells = (uint64_t)cells;
+    segment->n_units =
+        (segment->n_cells + segment->unit_cells - 1) / segment->unit_cells;
+}
+
 void segment_cut(struct segment *segment, double target)
 {
     segment->n_units = segment->flops > 0 ? 1 : 0;
     if (segment->kind == UNIT_BASELINE) {
         segment->n_units = 1;
+        return;
+    }
+    if (is_kept(segment)) {
+        cut_kept(segment, target);
         return;
     }
     double whole = segment->flops / target;
@@ -289,6 +375,14 @@ void plan_unit(const struct plan *plan, uint64_t number, struct unit *out)
                          .block = segment->block,
                          .flops = segment->flops};
     if (segment->kind == UNIT_BASELINE || segment->is_dropped) return;
+    if (is_kept(segment)) {
+        out->first_cell = (number - segment->first_unit) * segment->unit_cells;
+        uint64_t left = segment->n_cells - out->first_cell;
+        out->n_cells = left < segment->unit_cells ? left : segment->unit_cells;
+        out->flops =
+            segment->flops * (double)out->n_cells / (double)segment->n_cells;
+        return;
+    }
     double target = plan->extension_target[segment->extension];
     uint64_t i = number - segment->first_unit;
     double begin = unit_begin(segment, target, i);
@@ -305,6 +399,22 @@ void segment_free(struct segment *segment)
     free(segment->label_map);
     free(segment->slab_end);
     *segment = (struct segment){0};
+}
+
+static void add_export(struct digest_stream *stream,
+                       const struct segment *segment, const struct plan *plan)
+{
+    const struct keep *keep = &plan->exports[segment->item];
+    const struct block *block = &plan->blocks[segment->block];
+    const uint32_t version = PLAN_VERSION;
+    const char *canonical = keep->entry->canonical;
+    digest_add(stream, "activations", 12);
+    digest_add(stream, &version, sizeof version);
+    digest_add(stream, &plan->model, sizeof plan->model);
+    digest_add(stream, plan->job->canonical, strlen(plan->job->canonical) + 1);
+    digest_add(stream, canonical, strlen(canonical) + 1);
+    for (int p = 0; p < block->n; p++)
+        digest_add(stream, &keep->is_selected[block->pairs[p]], sizeof(bool));
 }
 
 enum status segment_key(struct digest *out, const struct segment *segment,
@@ -324,7 +434,19 @@ enum status segment_key(struct digest *out, const struct segment *segment,
         }
         return digest_close(stream, out, err);
     }
-    const struct grid *grid = &plan->grids[segment->item];
+    if (segment->kind == UNIT_EXPORT) {
+        add_export(stream, segment, plan);
+        return digest_close(stream, out, err);
+    }
+    int sweep = segment->item;
+    if (segment->kind == UNIT_RECORD) {
+        const struct keep *keep = &plan->records[segment->item];
+        const char *canonical = keep->entry->canonical;
+        sweep = keep->sweep;
+        digest_add(stream, "record", 7);
+        digest_add(stream, canonical, strlen(canonical) + 1);
+    }
+    const struct grid *grid = &plan->grids[sweep];
     const struct block *block = &plan->blocks[segment->block];
     digest_add(stream, &grid->key, sizeof grid->key);
     for (int i = 0; i < grid->n_axes; i++) {
@@ -333,6 +455,8 @@ enum status segment_key(struct digest *out, const struct segment *segment,
         for (int k = 0; axis->axis == AXIS_LABEL && k < segment->extent[i];
              k++) {
             int at = segment->label_map[k];
+            if (segment->kind == UNIT_RECORD)
+                at = plan->records[segment->item].chosen[i][at];
             digest_add(stream, axis->labels[at], strlen(axis->labels[at]) + 1);
             digest_add(stream, &axis->label_item[at],
                        sizeof axis->label_item[at]);
@@ -341,4 +465,10 @@ enum status segment_key(struct digest *out, const struct segment *segment,
     for (int p = 0; p < block->n; p++)
         digest_add(stream, &grid->is_selected[block->pairs[p]], sizeof(bool));
     return digest_close(stream, out, err);
+}
+
+enum status plan_unit_key(struct digest *out, const struct plan *plan,
+                          const struct unit *unit, struct err *err)
+{
+    return segment_key(out, &plan->segments[unit->segment], plan, err);
 }

@@ -64,8 +64,8 @@ static const struct row refused[] = {
     {"sweeps: [z]",
      "sweep 0: found 'z', expected a map with the keys name, description, "
      "site, by, layers, positions, labels, heads, neurons, dims, dest, src, "
-     "index, label_positions, base, value, identity, window, metrics, select, "
-     "store"},
+     "index, label_positions, base, value, identity, window, record, metrics, "
+     "select, store"},
     {"sweeps: [{by: [layer]}]",
      "sweep 0: the key site is missing (site: the activation that is edited)"},
     {"sweeps: [{site: z}]", "sweep 'z': the key by is missing (a list of axes, "

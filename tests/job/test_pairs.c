@@ -310,29 +310,29 @@ static void sweeps_select_pairs(void **state)
     struct sweep sweep = {0};
     struct err err = {0};
     bool flags[20], again[20];
-    assert_int_equal(pairs_select(flags, &pairs, &sweep, &err), 0);
+    assert_int_equal(pairs_select(flags, &pairs, &sweep.select, &err), 0);
     assert_int_equal(count(flags, 20), 20);
     sweep.select.first = 3;
-    assert_int_equal(pairs_select(flags, &pairs, &sweep, &err), 0);
+    assert_int_equal(pairs_select(flags, &pairs, &sweep.select, &err), 0);
     assert_true(flags[0] && flags[1] && flags[2] && count(flags, 20) == 3);
     sweep.select.groups = groups;
     sweep.select.n_groups = 1;
-    assert_int_equal(pairs_select(flags, &pairs, &sweep, &err), 0);
+    assert_int_equal(pairs_select(flags, &pairs, &sweep.select, &err), 0);
     assert_true(flags[1] && flags[3] && flags[5] && count(flags, 20) == 3);
     sweep.select.first = 0;
     sweep.select.sample = 4;
     sweep.select.seed = 7;
-    assert_int_equal(pairs_select(flags, &pairs, &sweep, &err), 0);
-    assert_int_equal(pairs_select(again, &pairs, &sweep, &err), 0);
+    assert_int_equal(pairs_select(flags, &pairs, &sweep.select, &err), 0);
+    assert_int_equal(pairs_select(again, &pairs, &sweep.select, &err), 0);
     assert_memory_equal(flags, again, sizeof flags);
     assert_int_equal(count(flags, 20), 4);
     for (int i = 0; i < 20; i += 2)
         assert_false(flags[i]);
     sweep.select.seed = 8;
-    assert_int_equal(pairs_select(again, &pairs, &sweep, &err), 0);
+    assert_int_equal(pairs_select(again, &pairs, &sweep.select, &err), 0);
     assert_memory_not_equal(flags, again, sizeof flags);
     sweep.select.sample = 50;
-    assert_int_equal(pairs_select(flags, &pairs, &sweep, &err), 0);
+    assert_int_equal(pairs_select(flags, &pairs, &sweep.select, &err), 0);
     assert_int_equal(count(flags, 20), 10);
     pairs_free(&pairs);
 }

@@ -148,7 +148,7 @@ static double compare_model(const struct tiny_model *model, size_t S)
         for (size_t i = 0; i < C; i++)
             d_final[s * C + i] = (float)c.weight[s] * (a[i] - b[i]);
     ok(backward_open(&backward, &loaded.weights, tokens, S, &err), &err);
-    const struct forward_observer observer = {compare, &c};
+    const struct forward_observer observer = {.see = compare, .user = &c};
     for (int again = 0; again < 2; again++) /* nothing is left behind */
         ok(backward_run(backward, d_final, &observer, &err), &err);
     assert_int_equal(c.n_seen, 2 * (1 + 13 * model->config.n_layer));
@@ -215,7 +215,8 @@ static void an_observer_may_end_the_way_back(void **state)
     struct backward *backward;
     float d_final[12] = {1};
     int n_seen = 0, token = 4;
-    const struct forward_observer observer = {stop_at_z, &n_seen};
+    const struct forward_observer observer = {.see = stop_at_z,
+                                              .user = &n_seen};
     ok(tiny_model_make(&loaded, &model, &err), &err);
     ok(backward_open(&backward, &loaded.weights, &token, 1, &err), &err);
     assert_int_equal(backward_run(backward, d_final, &observer, &err),

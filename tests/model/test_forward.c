@@ -123,7 +123,8 @@ static double compare_model(const struct tiny_model *model, size_t S)
     const struct oracle_hook hook = {keep, &record};
     ok(oracle_run(&loaded.weights, tokens, S, &hook, expected, &err), &err);
     struct comparison comparison = {.record = &record};
-    const struct forward_observer observer = {compare, &comparison};
+    const struct forward_observer observer = {.see = compare,
+                                              .user = &comparison};
     ok(forward_run(&loaded.weights, tokens, S, &observer, found, &err), &err);
     size_t L = (size_t)model->config.n_layer;
     assert_int_equal(record.n, 4 + 17 * L);
@@ -346,7 +347,8 @@ static void an_observer_may_end_the_pass(void **state)
     struct tiny_model model = tiny_model_default();
     struct err err = {0};
     int n_seen = 0, token = 4;
-    const struct forward_observer observer = {stop_at_z, &n_seen};
+    const struct forward_observer observer = {.see = stop_at_z,
+                                              .user = &n_seen};
     ok(tiny_model_make(&loaded, &model, &err), &err);
     assert_int_equal(
         forward_run(&loaded.weights, &token, 1, &observer, NULL, &err),

@@ -190,7 +190,7 @@ static herr_t check_pair(hid_t hooks, const char *id, const H5L_info_t *info,
     assert_true(pair.group >= 0);
     size_t S = read_tokens(tokens, &fixture->job, id, w->config.bos);
     pair.is_worst_model = strstr(fixture->job_name, "worst") != NULL;
-    const struct forward_observer observer = {see, &pair};
+    const struct forward_observer observer = {.see = see, .user = &pair};
     const struct oracle_hook hook = {visit, &pair};
     double *logits = calloc(S * (size_t)w->config.n_vocab, sizeof *logits);
     assert_non_null(logits);
