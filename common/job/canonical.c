@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/job/analysis.h"
 #include "common/job/job_parts.h"
 
 struct writer {
@@ -337,6 +338,51 @@ static void write_sweep(struct writer *w, const struct sweep *sweep)
     buf_u8(out, '}');
 }
 
+static void write_analysis_heads(struct buf *out,
+                                 const struct analysis *analysis)
+{
+    write_subset(out, "layers", &analysis->layers);
+    write_subset(out, "heads", &analysis->heads);
+    for (int i = 0; i < analysis->n_tuples; i++)
+        buf_printf(out, "%s\"L%dH%d\"", i ? ", " : ", \"heads\": [",
+                   analysis->tuples[i].layer, analysis->tuples[i].head);
+    if (analysis->n_tuples) buf_u8(out, ']');
+}
+
+static void write_analysis(struct writer *w, const struct analysis *analysis)
+{
+    struct buf *out = w->out;
+    enum analysis_kind kind = analysis->kind;
+    buf_printf(out, "{\"name\": \"%s\", \"as\": ", analysis_kind_name(kind));
+    write_string(out, analysis->name);
+    if (w->is_full && analysis->description) {
+        buf_printf(out, ", \"description\": ");
+        write_string(out, analysis->description);
+    }
+    if (kind == ANALYSIS_HEAD_SCORES) {
+        buf_printf(out, ", \"n\": %d, \"length\": %d, \"seed\": %llu}",
+                   analysis->n, analysis->length,
+                   (unsigned long long)analysis->seed);
+        return;
+    }
+    bool is_both =
+        analysis->has_run[RUN_CLEAN] && analysis->has_run[RUN_CORRUPTED];
+    buf_printf(out, ", \"run\": \"%s\"",
+               is_both                        ? "both"
+               : analysis->has_run[RUN_CLEAN] ? "clean"
+                                              : "corrupted");
+    write_places(out, "positions", &analysis->positions);
+    if (!analysis->positions.is_given)
+        buf_printf(out, ", \"positions\": \"all\"");
+    if (kind == ANALYSIS_LOGIT_LENS)
+        buf_printf(out, ", \"mid\": %s, \"scale\": \"%s\"",
+                   analysis->has_mid ? "true" : "false",
+                   analysis->is_own_scale ? "own" : "cached");
+    if (analysis->top) buf_printf(out, ", \"top\": %d", analysis->top);
+    write_analysis_heads(out, analysis);
+    buf_u8(out, '}');
+}
+
 static void write_require(struct buf *out, const struct job *job)
 {
     const char *comma = "";
@@ -393,6 +439,12 @@ static void write_full(struct writer *w, const struct job *job)
         write_sweep(w, &job->sweeps[i]);
         buf_u8(out, '\n');
     }
+    if (job->n_analyses) buf_printf(out, "analyses:\n");
+    for (int i = 0; i < job->n_analyses; i++) {
+        buf_printf(out, "- ");
+        write_analysis(w, &job->analyses[i]);
+        buf_u8(out, '\n');
+    }
 }
 
 /* Move what was written to *text. */
@@ -422,6 +474,10 @@ enum status job_write_texts(struct job *job, struct inputs *inputs,
     for (int i = 0; i < job->n_activations; i++) {
         write_keeping(&out, &job->activations[i], false);
         if (take(&out, &job->activations[i].canonical, err)) goto out;
+    }
+    for (int i = 0; i < job->n_analyses; i++) {
+        write_analysis(&w, &job->analyses[i]);
+        if (take(&out, &job->analyses[i].canonical, err)) goto out;
     }
     buf_printf(&out, "{\"weights\": \"%s\", \"require\": ",
                job->is_processed ? "processed" : "raw");

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/job/analysis.h"
 #include "common/job/job_keys.h"
 #include "common/job/job_parts.h"
 
@@ -42,6 +43,9 @@ void job_free(struct job *job)
     for (int i = 0; i < job->n_activations; i++)
         keeping_free(&job->activations[i]);
     free(job->activations);
+    for (int i = 0; i < job->n_analyses; i++)
+        analysis_free(&job->analyses[i]);
+    free(job->analyses);
     free(job->canonical);
     free(job->full_text);
     doc_free(&job->doc);
@@ -209,11 +213,7 @@ static enum status read_sweeps(const struct reading *r, const struct doc *doc,
                                struct job *out)
 {
     enum { MOST_SWEEPS = 10000 };
-    if (r->err->status || (!doc && out->n_activations)) return r->err->status;
-    if (!doc)
-        return reading_fail(r, NULL, NULL,
-                            "the key sweeps is missing (list of sweeps: what "
-                            "is edited)");
+    if (!doc || r->err->status) return r->err->status;
     if (doc->kind != DOC_LIST || doc->n == 0 || doc->n > MOST_SWEEPS)
         return reading_expect(r, doc, "sweeps", "a list of at least one sweep");
     out->sweeps = mem_calloc(doc->n, sizeof *out->sweeps, "sweeps", r->err);
@@ -228,6 +228,31 @@ static enum status read_sweeps(const struct reading *r, const struct doc *doc,
                                     "two sweeps have the name '%s': give "
                                     "each its own",
                                     sweep->name);
+    }
+    return STATUS_OK;
+}
+
+static enum status read_analyses(const struct reading *r, const struct doc *doc,
+                                 struct job *out)
+{
+    enum { MOST_ANALYSES = 1000 };
+    if (!doc || r->err->status) return r->err->status;
+    if (doc->kind != DOC_LIST || doc->n == 0 || doc->n > MOST_ANALYSES)
+        return reading_expect(r, doc, "analyses",
+                              "a list of at least one analysis");
+    out->analyses =
+        mem_calloc(doc->n, sizeof *out->analyses, "analyses", r->err);
+    if (!out->analyses) return r->err->status;
+    for (size_t i = 0; i < doc->n; i++) {
+        struct analysis *analysis = &out->analyses[out->n_analyses++];
+        if (analysis_read(r, &doc->items[i], (int)i, out, analysis))
+            return r->err->status;
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(out->analyses[j].name, analysis->name) == 0)
+                return reading_fail(r, &doc->items[i], "analyses",
+                                    "two analyses have the name '%s': give "
+                                    "each its own with `as`",
+                                    analysis->name);
     }
     return STATUS_OK;
 }
@@ -263,6 +288,12 @@ static enum status read_top_level(const struct reading *r,
         (void)reading_fail(r, at[KEY_JOB_BOTH_WAYS], "both_ways",
                            "prompts alone cannot be swapped");
     (void)activations_read(r, at[KEY_JOB_ACTIVATIONS], out);
+    (void)read_analyses(r, at[KEY_JOB_ANALYSES], out);
+    if (!at[KEY_JOB_SWEEPS] && !at[KEY_JOB_ANALYSES] &&
+        !at[KEY_JOB_ACTIVATIONS])
+        (void)reading_fail(r, NULL, NULL,
+                           "the job computes nothing: give sweeps (a list of "
+                           "sweeps), analyses or activations");
     return read_sweeps(r, at[KEY_JOB_SWEEPS], at[KEY_JOB_STORE], inputs, out);
 }
 

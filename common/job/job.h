@@ -174,6 +174,8 @@ struct sweep {
                       * Owned. */
 };
 
+struct analysis;
+
 enum require { REQUIRE_NOTHING, REQUIRE_TOP1, REQUIRE_ATTRIBUTE };
 enum align { ALIGN_NONE, ALIGN_START, ALIGN_END };
 
@@ -201,6 +203,8 @@ struct job {
     int n_sweeps;
     struct keeping *activations; /* owned */
     int n_activations;
+    struct analysis *analyses; /* analysis.h; owned */
+    int n_analyses;
     size_t memory_bytes; /* 0: not given */
     char *canonical;     /* as sweep.canonical, of the top-level keys that
                           * change what a unit computes: weights, require,

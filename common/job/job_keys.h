@@ -41,12 +41,13 @@ X(JOB_MIN_GAP, "min_gap", "number", "1e-3", NULL, \
   "a pair whose clean and corrupted metric differ by less has no recovered value and is marked degenerate") \
 X(JOB_METRICS, "metrics", "list of metrics", "[logit_diff]", NULL, \
   "what is measured; a sweep may have its own") \
-X(JOB_SWEEPS, "sweeps", "list of sweeps", NULL, "`activations` is given", "what is edited") \
+X(JOB_SWEEPS, "sweeps", "list of sweeps", NULL, "`analyses` or `activations` is given", "what is edited") \
 X(JOB_SKIP_UNCHANGED, "skip_unchanged", "true or false", "true", NULL, \
   "do not run a cell which by its tokens alone leaves what is read as it is; false runs every cell") \
 X(JOB_ACTIVATIONS, "activations", "list of maps", NULL, "none", \
   "activations of the unedited runs that are kept, in activations.h5") \
-X(JOB_ANALYSES, "analyses", KEY_LATER, NULL, "", "analyses without edits") \
+X(JOB_ANALYSES, "analyses", "list of analyses", NULL, "none", \
+  "what is read off the unedited runs") \
 X(JOB_MEMORY, "memory", "size", NULL, "decided when it runs", \
   "of a node, e.g. `16GB` (10^9 bytes) or `16GiB` (2^30; also `16G`, as in Slurm); `--memory` overrides it") \
 X(JOB_STORE, "store", "map", "{}", NULL, \
@@ -207,6 +208,29 @@ X(STORE_PAIRS, "pairs", "`all` or `none`", "all", NULL, "every pair's values, or
 X(STORE_REDUCE, "reduce", "list among `mean`, `sem`, `n`", "[mean, sem, n]", NULL, "the reductions over pairs") \
 X(STORE_TOP, "top", "whole number", "1000", NULL, "strongest cells listed where pairs is none")
 
+#define ANALYSIS_KEYS(X) \
+X(ANALYSIS_NAME, "name", "analysis", NULL, NULL, \
+  "logit_lens: every state of the residual stream through the unembedding; decompose: the logits as a sum over embeddings and layers; heads: over heads; neurons: the strongest MLP neurons; attention: patterns; head_scores: induction, previous-token and duplicate-token heads on repeated random tokens. Definitions: docs/metrics.md") \
+X(ANALYSIS_AS, "as", "letters, digits, `_ - .`", NULL, "its name", \
+  "its group in results.h5; no two alike") \
+X(ANALYSIS_DESCRIPTION, "description", "text", NULL, "none", "kept with the results") \
+X(ANALYSIS_RUN, "run", "`clean`, `corrupted` or `both`", NULL, "both; clean with `prompts`", \
+  "of the pairs (not head_scores)") \
+X(ANALYSIS_POSITIONS, "positions", "`all`, or list of positions, ranges and labels", NULL, "`[end]`; all for attention", \
+  "where it is read off; of attention the positions that attend (not head_scores). A label names one position of a run") \
+X(ANALYSIS_MID, "mid", "true or false", NULL, "true", \
+  "of logit_lens: the states between attention and MLP too") \
+X(ANALYSIS_SCALE, "scale", "`cached` or `own`", NULL, "cached", \
+  "of logit_lens: every state divided by the final state's LayerNorm scale, or LayerNorm computed anew for each") \
+X(ANALYSIS_TOP, "top", "whole number", NULL, "10 tokens of logit_lens, 50 of neurons", \
+  "how many are kept; fewer where the model has fewer") \
+X(ANALYSIS_LAYERS, "layers", "list of numbers and ranges", NULL, "all", "of attention") \
+X(ANALYSIS_HEADS, "heads", "list of numbers and ranges, or of `L9H9`", NULL, "all", "of attention") \
+X(ANALYSIS_N, "n", "whole number", NULL, "10", "of head_scores: sequences") \
+X(ANALYSIS_LENGTH, "length", "whole number", NULL, "50", \
+  "of head_scores: random tokens that each sequence holds twice") \
+X(ANALYSIS_SEED, "seed", "whole number", NULL, "0", "of head_scores: of the random tokens")
+
 /* scope, its table, its heading in jobs/README.md */
 #define SCOPE_LIST(X) \
 X(SCOPE_JOB, JOB_KEYS, "Top level") \
@@ -223,7 +247,8 @@ X(SCOPE_WINDOW, WINDOW_KEYS, "`window` of a sweep") \
 X(SCOPE_SELECT, SELECT_KEYS, "`select` of a sweep") \
 X(SCOPE_ACTIVATIONS, ACTIVATIONS_KEYS, "An entry of `activations`") \
 X(SCOPE_RECORD, RECORD_KEYS, "An entry of `record` of a sweep") \
-X(SCOPE_STORE, STORE_KEYS, "`store`")
+X(SCOPE_STORE, STORE_KEYS, "`store`") \
+X(SCOPE_ANALYSIS, ANALYSIS_KEYS, "An analysis")
 /* clang-format on */
 
 enum scope {
@@ -250,6 +275,7 @@ enum select_key { SELECT_KEYS(KEY_ENUM) KEY_SELECT_COUNT };
 enum activations_key { ACTIVATIONS_KEYS(KEY_ENUM) KEY_ACTIVATIONS_COUNT };
 enum record_key { RECORD_KEYS(KEY_ENUM) KEY_RECORD_COUNT };
 enum store_key { STORE_KEYS(KEY_ENUM) KEY_STORE_COUNT };
+enum analysis_key { ANALYSIS_KEYS(KEY_ENUM) KEY_ANALYSIS_COUNT };
 #undef KEY_ENUM
 
 enum { KEYS_MOST = 40 };

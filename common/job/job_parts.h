@@ -58,6 +58,11 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
                        const struct job *job, struct sweep *out);
 void sweep_free(struct sweep *sweep);
 
+/* One entry of `analyses`, number i. */
+enum status analysis_read(const struct reading *r, const struct doc *doc, int i,
+                          const struct job *job, struct analysis *out);
+void analysis_free(struct analysis *analysis);
+
 /* Fill the canonical texts of the job and its sweeps, and full_text. */
 enum status job_write_texts(struct job *job, struct inputs *inputs,
                             struct err *err);

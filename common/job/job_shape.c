@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "common/job/analysis.h"
 #include "common/job/job_parts.h"
 
 struct shape {
@@ -57,9 +58,36 @@ static enum status check_tuples(const struct shape *shape,
     return shape->r->err->status;
 }
 
+static enum status check_analysis(const struct job *job,
+                                  const struct analysis *analysis,
+                                  const struct model_config *config,
+                                  struct err *err)
+{
+    struct reading r = {.file = job->path, .line = analysis->line, .err = err};
+    struct shape shape = {&r, config};
+    snprintf(r.where, sizeof r.where, "analysis '%s'", analysis->name);
+    (void)check_subset(&shape, "layers", "layer", &analysis->layers,
+                       config->n_layer);
+    (void)check_subset(&shape, "heads", "head", &analysis->heads,
+                       config->n_head);
+    for (int i = 0; i < analysis->n_tuples && !err->status; i++)
+        if (!check_index(&shape, "heads", "layer", analysis->tuples[i].layer,
+                         config->n_layer))
+            (void)check_index(&shape, "heads", "head", analysis->tuples[i].head,
+                              config->n_head);
+    if (2 * analysis->length > config->n_ctx && !err->status)
+        (void)reading_fail(&r, NULL, "length",
+                           "%d tokens twice are more than the %d positions "
+                           "that the model has",
+                           analysis->length, config->n_ctx);
+    return err->status;
+}
+
 enum status job_check_shape(const struct job *job,
                             const struct model_config *config, struct err *err)
 {
+    for (int i = 0; i < job->n_analyses && !err->status; i++)
+        (void)check_analysis(job, &job->analyses[i], config, err);
     for (int i = 0; i < job->n_sweeps && !err->status; i++) {
         const struct sweep *sweep = &job->sweeps[i];
         struct reading r = {.file = job->path, .line = sweep->line, .err = err};

@@ -304,24 +304,6 @@ static enum status read_window(const struct reading *outer,
     return r->err->status;
 }
 
-static enum status read_name(const struct reading *r, const struct doc *doc,
-                             struct sweep *out)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-    if (!doc) {
-        out->name = mem_strdup(site_name(out->site), r->err);
-        return r->err->status;
-    }
-    if (reading_text(r, doc, "name", &out->name)) return r->err->status;
-    if (strspn(out->name, allowed) != strlen(out->name) ||
-        strlen(out->name) > 64 || out->name[0] == '.')
-        return reading_expect(r, doc, "name",
-                              "at most 64 letters, digits, _, - and ., not "
-                              "beginning with a dot");
-    return STATUS_OK;
-}
-
 static enum status read_run_and_value(const struct reading *r,
                                       const struct keys *keys,
                                       struct inputs *inputs,
@@ -384,7 +366,9 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
     (void)reading_choice(&inside, keys.at[KEY_SWEEP_LABEL_POSITIONS],
                          "label_positions", joints, 2, &joint);
     out->labels_joint = joint == 0;
-    if (read_name(&inside, keys.at[KEY_SWEEP_NAME], out) ||
+    if (!keys.at[KEY_SWEEP_NAME])
+        out->name = mem_strdup(site_name(out->site), r->err);
+    if (reading_name(&inside, keys.at[KEY_SWEEP_NAME], "name", &out->name) ||
         reading_text(&inside, keys.at[KEY_SWEEP_DESCRIPTION], "description",
                      &out->description) ||
         read_by(&inside, keys.at[KEY_SWEEP_BY], out) ||

@@ -6,16 +6,8 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/base/random.h"
 #include "common/job/pair_parts.h"
-
-/* splitmix64 (Steele, Lea and Flood 2014) */
-static uint64_t random_next(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
 
 static bool is_in_groups(const struct pair *pair, const struct select *select)
 {
@@ -297,6 +289,7 @@ enum status pairs_check(const struct pairs *pairs, const struct job *job,
                 goto out;
         if (check_places(&c)) goto out;
     }
+    (void)pairs_check_analyses(pairs, job, file, err);
 out:
     free(is_selected);
     return err->status;

@@ -60,6 +60,9 @@ enum status pair_read_positions(const struct pair_reading *p,
  * where the pairs stand. */
 enum status pairs_check(const struct pairs *pairs, const struct job *job,
                         const char *file, struct err *err);
+enum status pairs_check_analyses(const struct pairs *pairs,
+                                 const struct job *job, const char *file,
+                                 struct err *err);
 
 /* Whether the positions of `activations` and `record` are there. */
 enum status activations_check_pairs(const struct pairs *pairs,

@@ -110,6 +110,21 @@ enum status reading_text(const struct reading *r, const struct doc *doc,
     return r->err->status;
 }
 
+enum status reading_name(const struct reading *r, const struct doc *doc,
+                         const char *key, char **out)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    if (!doc || reading_text(r, doc, key, out)) return r->err->status;
+    const char *name = *out;
+    if (strspn(name, allowed) == strlen(name) && strlen(name) <= 64 &&
+        name[0] != '.')
+        return STATUS_OK;
+    return reading_expect(r, doc, key,
+                          "at most 64 letters, digits, _, - and ., not "
+                          "beginning with a dot");
+}
+
 enum status reading_bool(const struct reading *r, const struct doc *doc,
                          const char *key, bool *out)
 {

@@ -45,6 +45,10 @@ enum status reading_context(const struct reading *r, const struct doc *doc,
  * by the caller. */
 enum status reading_text(const struct reading *r, const struct doc *doc,
                          const char *key, char **out);
+/* A name of a group in the files: at most 64 letters, digits, _, - and ., not
+ * beginning with a dot; owned by the caller. */
+enum status reading_name(const struct reading *r, const struct doc *doc,
+                         const char *key, char **out);
 enum status reading_bool(const struct reading *r, const struct doc *doc,
                          const char *key, bool *out);
 /* A whole number from least to most. */

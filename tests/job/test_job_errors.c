@@ -26,7 +26,41 @@ static const struct row refused[] = {
     {"models: [a]", "models: not supported yet (several models)"},
     {"activations: []",
      "activations: not supported yet (exported activations)"},
-    {"analyses: []", "analyses: not supported yet (analyses without edits)"},
+    {"analyses: []",
+     "analyses: found a list of 0, expected a list of at least one analysis"},
+    {"analyses: [{name: lens}]",
+     "analysis 'lens': name: found 'lens', expected logit_lens, decompose, "
+     "heads, neurons, attention or head_scores"},
+    {"analyses: [{as: a}]",
+     "analysis 'a': the key name is missing (analysis: logit_lens: every state "
+     "of the residual stream through the unembedding; decompose: the logits as "
+     "a sum over embeddings and layers; heads: over heads; neurons: the "
+     "strongest MLP neurons; attention: patterns; head_scores: induction, "
+     "previous-token and duplicate-token heads on repeated random tokens. "
+     "Definitions: docs/metrics.md)"},
+    {"analyses: [{name: heads}, {name: heads, run: clean}]",
+     "analyses: two analyses have the name 'heads': give each its own with "
+     "`as`"},
+    {"analyses: [{name: heads, as: a/b}]",
+     "analysis 'a/b': as: found 'a/b', expected at most 64 letters, digits, _, "
+     "- and ., not beginning with a dot"},
+    {"analyses: [{name: heads, top: 3}]",
+     "analysis 'heads': top: heads has no such key; it belongs to logit_lens, "
+     "neurons"},
+    {"analyses: [{name: head_scores, run: clean}]",
+     "analysis 'head_scores': run: head_scores has no such key; it belongs to "
+     "logit_lens, decompose, heads, neurons, attention"},
+    {"analyses: [{name: neurons, top: 0}]",
+     "analysis 'neurons': top: found 0, expected a whole number from 1 to "
+     "4096"},
+    {"analyses: [{name: attention, layers: 1, heads: [L0H1]}]",
+     "analysis 'attention': layers: the list of heads already gives the "
+     "layer"},
+    {"analyses: [{name: attention, heads: [L0H1, L0H1]}]",
+     "analysis 'attention': heads: a cell of layer 0 stands in the list "
+     "twice"},
+    {"analyses: [{name: logit_lens, scale: final}]",
+     "analysis 'logit_lens': scale: found 'final', expected cached or own"},
     {"weights: cooked\nsweeps: [{site: z, by: [layer]}]",
      "weights: found 'cooked', expected raw or processed"},
     {"prepend_bos: yes\nsweeps: [{site: z, by: [layer]}]",
@@ -278,6 +312,13 @@ static const struct row refused_files[] = {
     {"model: m\nsweeps: [{site: z, by: [layer]}]\n",
      "job.yaml: line 1: the key pairs is missing (a list or FILE.jsonl; or "
      "prompts, for clean prompts alone)"},
+    {"model: m\npairs: [{clean: a}]\n",
+     "job.yaml: line 1: the job computes nothing: give sweeps (a list of "
+     "sweeps), analyses or activations"},
+    {"model: m\nprompts: [{clean_tokens: [1]}]\nanalyses: [{name: logit_lens, "
+     "run: both}]\n",
+     "job.yaml: line 3: analysis 'logit_lens': run: found both, expected "
+     "clean: prompts alone have no corrupted run"},
     {"pairs: [{clean: a}]\nsweeps: [{site: z, by: [layer]}]\n",
      "job.yaml: line 1: the key model is missing (folder: holds config.json, "
      "model.safetensors (or its shards), vocab.json and merges.txt; `--model` "
@@ -307,6 +348,19 @@ static const struct row refused_files[] = {
 /* Jobs that parse, but not for a model of 2 layers, 3 heads, d_head 4, d_mlp
  * 20 and prompts of 4 tokens. */
 static const struct row refused_by_shape[] = {
+    {"analyses: [{name: attention, heads: 3}]",
+     "analysis 'attention': heads: found head 3, expected 0 to 2: the model "
+     "has 3"},
+    {"analyses: [{name: attention, heads: [L2H0]}]",
+     "analysis 'attention': heads: found layer 2, expected 0 to 1: the model "
+     "has 2"},
+    {"analyses: [{name: head_scores}]",
+     "analysis 'head_scores': length: 50 tokens twice are more than the 16 "
+     "positions that the model has"},
+    {"analyses: [{name: decompose, positions: 9}]",
+     "analysis 'decompose': positions: no prompt has a position 9"},
+    {"analyses: [{name: decompose, positions: S2}]",
+     "analysis 'decompose': positions: no pair has the label 'S2'"},
     {"sweeps: [{site: mlp_post, neurons: [L1N20]}]",
      "sweep 'mlp_post': cell 0: found neuron 20, expected 0 to 19: the model "
      "has 20"},

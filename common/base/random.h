@@ -1,0 +1,16 @@
+/* random.h - a generator that gives the same numbers everywhere: splitmix64
+ * (Steele, Lea and Flood 2014). The state is the seed to begin with. */
+#ifndef PATCHSWEEP_COMMON_BASE_RANDOM_H
+#define PATCHSWEEP_COMMON_BASE_RANDOM_H
+
+#include <stdint.h>
+
+static inline uint64_t random_next(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+#endif
