@@ -6,6 +6,7 @@
 #include "cli/studies.h"
 #include "cli/tally.h"
 #include "common/model/weights.h"
+#include "common/plan/shape.h"
 #include "common/transport/shared.h"
 #include "coordinator/progress.h"
 #include "worker/execute.h"
@@ -13,9 +14,9 @@
 static const char help[] =
     "usage: patchsweep plan JOB.yaml [options]\n"
     "\n"
-    "What a job will cost: units, cells, work and bytes of each sweep, "
-    "memory,\n"
-    "and the time it takes. Reads the job and its prompts, not the weights.\n"
+    "What a job will cost: units, cells, work and bytes of each sweep and\n"
+    "analysis, memory, and the time it takes. Reads the job and its prompts,\n"
+    "not the weights.\n"
     "Core-hours and times are at a nominal speed of a core unless --gflops\n"
     "gives what a run on the machine reported.\n"
     "\n"
@@ -87,6 +88,15 @@ static void print_sweeps(const struct plan *plan, double gflops)
         total_bytes += bytes;
         all[0] += computed;
         all[1] += unchanged;
+    }
+    for (int i = 0; i < plan_items(plan, UNIT_ANALYSIS); i++) {
+        units = sum_item(plan, UNIT_ANALYSIS, i, &flops);
+        double bytes = value_bytes * (double)shape_plan_values(plan, i);
+        print_row(plan_item_name(plan, UNIT_ANALYSIS, i), units, 0, 0, flops,
+                  bytes, gflops);
+        total_units += units;
+        total_flops += flops;
+        total_bytes += bytes;
     }
     print_row("all", total_units, all[0], all[1], total_flops,
               total_bytes + baseline_bytes, gflops);

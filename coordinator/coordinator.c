@@ -258,7 +258,7 @@ static struct scheduler_segment *make_segments(struct serving *s,
             .first_unit = from->first_unit,
             .n_units = from->n_units,
             .flops = from->flops,
-            .block = from->block,
+            .block = from->block == PLAN_NO_BLOCK ? 0 : from->block,
             .is_baseline = from->kind == UNIT_BASELINE,
             .is_dropped = from->is_dropped};
         if (from->is_dropped || from->kind != UNIT_SWEEP) continue;

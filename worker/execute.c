@@ -7,6 +7,8 @@
 
 #include "common/base/mem.h"
 #include "common/plan/result.h"
+#include "common/plan/shape.h"
+#include "worker/analyse.h"
 #include "worker/block_runs.h"
 #include "worker/engine.h"
 #include "worker/kept.h"
@@ -28,6 +30,7 @@ struct executor {
     struct measure *measure;
     struct run_cache *cache;
     struct tables *tables;
+    struct analyser *analyser;
     const char *out;    /* where parts go; NULL: nowhere */
     struct arena arena; /* edits of the micro-batch */
     size_t max_rows, max_tokens;
@@ -53,6 +56,7 @@ size_t executor_floor_bytes(const struct plan *plan)
     size_t rows = tokens > PLAN_BATCH_ROWS ? tokens : PLAN_BATCH_ROWS;
     return engine_bytes(plan->config, rows, tokens) +
            measure_bytes(plan->config, rows) + kept_floor_bytes(plan) +
+           analyser_bytes(plan) +
            rows * (sizeof(struct lane) + sizeof(struct lane_of) +
                    sizeof(struct measure_row) + METRIC_COUNT * sizeof(double));
 }
@@ -90,6 +94,7 @@ static enum status open_parts(struct executor *e,
     e->cache = run_cache_open(&maker, cache_bytes, err);
     if (!e->cache) return err->status;
     e->tables = tables_open(&maker, err);
+    e->analyser = analyser_open(plan, e->weights, err);
     return err->status;
 }
 
@@ -114,6 +119,7 @@ void executor_set_output(struct executor *e, const char *out) { e->out = out; }
 void executor_close(struct executor *e)
 {
     if (!e) return;
+    analyser_close(e->analyser);
     tables_close(e->tables);
     run_cache_close(e->cache);
     measure_close(e->measure);
@@ -132,7 +138,7 @@ struct work {
     struct executor *e;
     struct unit unit;
     const struct sweep *sweep;
-    const struct block *block;
+    const struct block *block; /* NULL: PLAN_NO_BLOCK */
     const struct block_runs *runs, *draws;
     const float *const *tables;
     metric_set wanted;
@@ -392,6 +398,25 @@ static enum status run_kept(struct work *work, struct err *err)
                     &work->result->part_crc, err);
 }
 
+static enum status run_analysis(struct work *work, struct err *err)
+{
+    struct executor *e = work->e;
+    struct result *result = work->result;
+    const struct unit *unit = &work->unit;
+    struct shape shape;
+    if (analyser_needs_runs(e->plan, unit)) {
+        work->runs = run_cache_block(e->cache, unit->block, err);
+        if (!work->runs) return err->status;
+    }
+    shape_open_block(&shape, e->plan, unit->item, unit->block);
+    result->n_values =
+        shape_unit_values(&shape, work->block ? work->block->n : 0);
+    result->values =
+        mem_calloc(result->n_values, sizeof *result->values, "a result", err);
+    if (!result->values) return err->status;
+    return analyser_run(e->analyser, unit, work->runs, result->values, err);
+}
+
 static enum status run_unit(struct work *work, struct err *err)
 {
     switch (work->unit.kind) {
@@ -399,6 +424,8 @@ static enum status run_unit(struct work *work, struct err *err)
         return run_baseline(work, err);
     case UNIT_SWEEP:
         return run_sweep(work, err);
+    case UNIT_ANALYSIS:
+        return run_analysis(work, err);
     case UNIT_EXPORT:
     case UNIT_RECORD:
         return run_kept(work, err);
@@ -422,7 +449,8 @@ enum status executor_run(struct executor *executor, uint64_t unit,
     struct result result = {.unit = unit};
     struct work work = {.e = executor, .result = &result};
     plan_unit(executor->plan, unit, &work.unit);
-    work.block = &executor->plan->blocks[work.unit.block];
+    if (work.unit.block != PLAN_NO_BLOCK)
+        work.block = &executor->plan->blocks[work.unit.block];
     result.kind = work.unit.kind;
     arena_reset(&executor->arena);
     enum status status = run_unit(&work, err);

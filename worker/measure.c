@@ -73,29 +73,6 @@ static bool needs_vocabulary(metric_set set)
     return false;
 }
 
-/* Mean of the logits of a set of tokens. */
-static double mean_logit(const struct measure *m, const float *state,
-                         struct token_set tokens)
-{
-    size_t C = (size_t)m->weights->config.d_model;
-    double sum = 0;
-    for (int i = 0; i < tokens.n; i++) {
-        size_t token = (size_t)tokens.ids[i];
-        sum += kernels_dot_double(state, m->weights->w_u + token * C, C);
-        if (m->weights->b_u) sum += (double)m->weights->b_u[token];
-    }
-    return tokens.n ? sum / tokens.n : (double)NAN;
-}
-
-static double sum_probability(const float *logits, double log_sum,
-                              struct token_set tokens)
-{
-    double sum = 0;
-    for (int i = 0; i < tokens.n; i++)
-        sum += exp((double)logits[tokens.ids[i]] - log_sum);
-    return tokens.n ? sum : (double)NAN;
-}
-
 static double log_probability(const float *logits, double log_sum,
                               struct token_set tokens)
 {
@@ -107,27 +84,6 @@ static double log_probability(const float *logits, double log_sum,
     for (int i = 0; i < tokens.n; i++)
         sum += exp((double)logits[tokens.ids[i]] - most);
     return most + log(sum) - log_sum;
-}
-
-/* 1 + how many other tokens are at least as probable as the best answer. */
-static double rank_of(const float *logits, size_t V, struct token_set answer)
-{
-    if (answer.n == 0) return (double)NAN;
-    int best = answer.ids[0];
-    for (int i = 1; i < answer.n; i++)
-        if (logits[answer.ids[i]] > logits[best]) best = answer.ids[i];
-    double rank = 1;
-    for (size_t v = 0; v < V; v++)
-        if ((int)v != best && logits[v] >= logits[best]) rank++;
-    return rank;
-}
-
-static int top_of(const float *logits, size_t V)
-{
-    size_t top = 0;
-    for (size_t v = 1; v < V; v++)
-        if (logits[v] > logits[top]) top = v;
-    return (int)top;
 }
 
 /* sum p (logit - log_sum) in the form that is the same to the last bit for the
@@ -169,18 +125,18 @@ static void measure_vocabulary(const struct measure_row *row,
     double log_sum = kernels_logsumexp(logits, V);
     if (row->fill) {
         keep_distribution(row->fill, row->read, logits, log_sum, V);
-        if (row->is_end) row->fill->top = top_of(logits, V);
+        if (row->is_end) row->fill->top = logits_top1(logits, V);
     }
-    out[METRIC_PROB] = sum_probability(logits, log_sum, row->answer);
+    out[METRIC_PROB] = logits_probability(logits, log_sum, row->answer);
     out[METRIC_PROB_DIFF] =
-        out[METRIC_PROB] - sum_probability(logits, log_sum, row->wrong);
+        out[METRIC_PROB] - logits_probability(logits, log_sum, row->wrong);
     out[METRIC_LOGPROB] = log_probability(logits, log_sum, row->answer);
     out[METRIC_LOSS_ANSWER] = -out[METRIC_LOGPROB];
     if (row->next >= 0) out[METRIC_LOSS] = log_sum - (double)logits[row->next];
     if (wanted & 1u << METRIC_ANSWER_RANK)
-        out[METRIC_ANSWER_RANK] = rank_of(logits, V, row->answer);
+        out[METRIC_ANSWER_RANK] = logits_rank(logits, V, row->answer);
     if (wanted & 1u << METRIC_TOP1)
-        out[METRIC_TOP1] = (double)top_of(logits, V);
+        out[METRIC_TOP1] = (double)logits_top1(logits, V);
     if (wanted & 1u << METRIC_KL_CLEAN)
         out[METRIC_KL_CLEAN] =
             divergence(row->clean, row->read, logits, log_sum, V);
@@ -195,9 +151,9 @@ static void measure_tokens(const struct measure *m,
     double *out = row->values;
     for (int metric = 0; metric < METRIC_COUNT; metric++)
         out[metric] = (double)NAN;
-    out[METRIC_LOGIT] = mean_logit(m, state, row->answer);
+    out[METRIC_LOGIT] = logits_mean(m->weights, state, row->answer);
     out[METRIC_LOGIT_DIFF] =
-        out[METRIC_LOGIT] - mean_logit(m, state, row->wrong);
+        out[METRIC_LOGIT] - logits_mean(m->weights, state, row->wrong);
     if (row->answer.n && row->wrong.n)
         out[METRIC_ACCURACY] = out[METRIC_LOGIT_DIFF] > 0;
 }

@@ -11,6 +11,7 @@
 #include "common/model/weights.h"
 #include "common/plan/plan.h"
 #include "worker/base_run.h"
+#include "worker/logits.h"
 
 struct measure;
 
@@ -18,11 +19,6 @@ struct measure *measure_open(const struct weights *weights, size_t max_rows,
                              struct err *err) WARN_UNUSED;
 void measure_close(struct measure *measure);
 size_t measure_bytes(const struct model_config *config, size_t max_rows);
-
-struct token_set {
-    const int *ids;
-    int n;
-};
 
 /* One row to measure. */
 struct measure_row {

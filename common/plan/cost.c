@@ -4,6 +4,7 @@
 #include "common/plan/cost.h"
 #include "common/plan/cells.h"
 #include "common/plan/reach.h"
+#include "common/plan/shape.h"
 
 #include <stdbool.h>
 
@@ -157,6 +158,30 @@ static double run_cost(const struct plan *plan, const struct pair *pair,
                   : cost_pass(plan->config, n) +
                         cost_measure(plan, pair, run, plan->baseline_metrics,
                                      plan->n_baseline_metrics);
+}
+
+double cost_analysis(const struct plan *plan, int item, int block)
+{
+    const struct model_config *config = plan->config;
+    const struct analysis *analysis = &plan->job->analyses[item];
+    if (analysis->kind == ANALYSIS_HEAD_SCORES)
+        return analysis->n * cost_pass(config, 2 * analysis->length);
+    struct shape shape;
+    shape_open_block(&shape, plan, item, block);
+    double C = config->d_model, L = config->n_layer, flops = 0;
+    double positions = (double)shape.extent[DIM_POSITION], run = 0;
+    if (analysis->kind == ANALYSIS_LOGIT_LENS)
+        run = 2 * (double)shape.extent[DIM_STATE] * positions *
+              config->n_vocab * C;
+    else if (analysis->kind == ANALYSIS_NEURONS)
+        run = 4 * L * config->d_mlp * C;
+    const struct block *b = &plan->blocks[block];
+    for (int i = 0; i < b->n; i++)
+        for (int r = 0; r < shape.n_runs; r++) {
+            int n = plan->pairs->items[b->pairs[i]].run[shape.runs[r]].n_prompt;
+            if (n > 0) flops += cost_pass(config, n) + run;
+        }
+    return flops;
 }
 
 double plan_block_flops(const struct plan *plan, int block)

@@ -14,4 +14,7 @@ double cost_row(const struct model_config *config);
 double cost_measure(const struct plan *plan, const struct pair *pair,
                     enum run run, const enum metric *metrics, int n);
 
+/* Of an analysis over a block (or PLAN_NO_BLOCK). */
+double cost_analysis(const struct plan *plan, int item, int block);
+
 #endif

@@ -2,8 +2,10 @@
  *
  * Record (little-endian): u32 version, f64 FLOPs of a unit,
  *   u32 blocks, per block: u32 pairs, their keys (32 bytes each);
- *   u32 segments, per segment: u32 block, key (32 bytes), u64 units,
+ *   u32 segments, per segment: u32 block (2^32 - 1: none), key (32 bytes),
+ *   u64 units,
  *   text: name of the item, for messages. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,19 +157,26 @@ static double choose_target(const struct plan *plan, int first_segment)
     return target;
 }
 
-/* Segments of an item for the blocks that have none. */
-static enum status cover_blocks(struct plan *plan, enum unit_kind kind,
-                                int item, struct err *err)
+/* A segment of an item over a block, unless there is one. */
+static enum status cover_block(struct plan *plan, enum unit_kind kind, int item,
+                               int block, struct err *err)
 {
-    for (int b = 0; b < plan->n_blocks; b++) {
-        if (plan->blocks[b].is_dropped || is_covered(plan, kind, item, b))
-            continue;
-        struct segment *segment = add_segment(plan, kind, item, b, err);
-        if (!segment || segment_open(segment, plan, err) ||
-            segment_measure(segment, plan, err))
-            return err->status;
-    }
-    return STATUS_OK;
+    if (is_covered(plan, kind, item, block)) return STATUS_OK;
+    struct segment *segment = add_segment(plan, kind, item, block, err);
+    if (!segment || segment_open(segment, plan, err)) return err->status;
+    return segment_measure(segment, plan, err);
+}
+
+static enum status cover_item(struct plan *plan, enum unit_kind kind, int item,
+                              struct err *err)
+{
+    if (!segment_has_block(plan, kind, item))
+        return cover_block(plan, kind, item, PLAN_NO_BLOCK, err);
+    for (int b = 0; b < plan->n_blocks; b++)
+        if (!plan->blocks[b].is_dropped &&
+            cover_block(plan, kind, item, b, err))
+            break;
+    return err->status;
 }
 
 enum status plan_extend(struct plan *plan, struct buf *record, struct err *err)
@@ -177,7 +186,7 @@ enum status plan_extend(struct plan *plan, struct buf *record, struct err *err)
     if (cover_pairs(plan, err)) return err->status;
     for (int kind = 0; kind < UNIT_KIND_COUNT; kind++)
         for (int i = 0; i < plan_items(plan, (enum unit_kind)kind); i++)
-            if (cover_blocks(plan, (enum unit_kind)kind, i, err))
+            if (cover_item(plan, (enum unit_kind)kind, i, err))
                 return err->status;
     int n = plan->n_segments - first_segment;
     if (n == 0) return STATUS_OK;
@@ -272,13 +281,15 @@ static enum status try_item(struct plan *plan, struct segment *segment,
 static enum status match_segment(struct plan *plan, struct segment *segment,
                                  const struct digest *key, struct err *err)
 {
+    bool has_block = segment->block != PLAN_NO_BLOCK;
     segment->is_dropped = true;
-    if (plan->blocks[segment->block].is_dropped) return STATUS_OK;
+    if (has_block && plan->blocks[segment->block].is_dropped) return STATUS_OK;
     for (int kind = 0; kind < UNIT_KIND_COUNT && segment->is_dropped; kind++)
         for (int i = 0;
              i < plan_items(plan, (enum unit_kind)kind) && segment->is_dropped;
              i++)
-            if (try_item(plan, segment, (enum unit_kind)kind, i, key, err))
+            if (segment_has_block(plan, (enum unit_kind)kind, i) == has_block &&
+                try_item(plan, segment, (enum unit_kind)kind, i, key, err))
                 return err->status;
     return STATUS_OK;
 }
@@ -287,34 +298,38 @@ static enum status replay_segment(struct plan *plan, struct cursor *cursor,
                                   double target, struct buf *report,
                                   struct err *err)
 {
+    const uint32_t no_block = UINT32_MAX;
     uint32_t block = cursor_u32(cursor);
     const unsigned char *bytes = cursor_bytes(cursor, DIGEST_BYTES);
     uint64_t n_units = cursor_u64(cursor);
     char *name = cursor_text(cursor, MOST_NAME);
     struct digest key;
-    if (cursor->is_bad || block >= (uint32_t)plan->n_blocks) {
+    bool has_block = block != no_block;
+    if (cursor->is_bad || (has_block && block >= (uint32_t)plan->n_blocks)) {
         cursor->is_bad = true;
         goto out;
     }
     memcpy(&key, bytes, sizeof key);
-    struct segment *segment =
-        add_segment(plan, UNIT_BASELINE, 0, (int)block, err);
+    struct segment *segment = add_segment(
+        plan, UNIT_BASELINE, 0, has_block ? (int)block : PLAN_NO_BLOCK, err);
     if (!segment) goto out;
     segment->is_dropped = true; /* so that it does not cover itself */
     if (match_segment(plan, segment, &key, err)) goto out;
     if (segment->is_dropped) {
         segment->n_units = n_units;
+        char over[32] = "";
+        if (has_block) snprintf(over, sizeof over, " over block %u", block);
         buf_printf(report,
-                   "%s over block %u was changed or removed; %llu units of "
-                   "it are left aside\n",
-                   name, block, (unsigned long long)n_units);
+                   "%s%s was changed or removed; %llu units of it are left "
+                   "aside\n",
+                   name, over, (unsigned long long)n_units);
     } else {
         segment_cut(segment, target);
         if (segment->n_units != n_units)
             (void)err_set(err, STATUS_DAMAGED,
                           "the journal has %llu units of %s in block "
-                          "%u, this version plans %llu",
-                          (unsigned long long)n_units, name, block,
+                          "%d, this version plans %llu",
+                          (unsigned long long)n_units, name, segment->block,
                           (unsigned long long)segment->n_units);
     }
     plan->n_units += n_units;

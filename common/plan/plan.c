@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/job/analysis.h"
 #include "common/plan/cells.h"
 #include "common/plan/grid.h"
 #include "common/plan/keep.h"
 #include "common/plan/reference.h"
 #include "common/plan/segment.h"
+#include "common/plan/shape.h"
 
 /* The metrics of the baseline: the job's, then each sweep's, once each. */
 static enum status fill_baseline_metrics(struct plan *plan, struct err *err)
@@ -118,6 +120,8 @@ enum status plan_open(struct plan *out, const struct job *job,
             goto failed;
         }
     if (open_keeps(out, err)) goto failed;
+    for (int i = 0; i < job->n_analyses; i++)
+        if (shape_check(out, i, err)) goto failed;
     return STATUS_OK;
 failed:
     plan_free(out);
@@ -194,6 +198,8 @@ int plan_items(const struct plan *plan, enum unit_kind kind)
         return 1;
     case UNIT_SWEEP:
         return plan->job->n_sweeps;
+    case UNIT_ANALYSIS:
+        return plan->job->n_analyses;
     case UNIT_EXPORT:
         return plan->n_exports;
     case UNIT_RECORD:
@@ -209,5 +215,6 @@ const char *plan_item_name(const struct plan *plan, enum unit_kind kind,
 {
     if (kind == UNIT_BASELINE) return "(baseline)";
     if (kind == UNIT_SWEEP) return plan->job->sweeps[item].name;
+    if (kind == UNIT_ANALYSIS) return plan->job->analyses[item].name;
     return plan_keep(plan, kind, item)->name;
 }

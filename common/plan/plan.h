@@ -35,7 +35,8 @@ enum {
     PLAN_BATCH_ROWS =
         1024, /* rows of a micro-batch, unless one run is longer */
     PLAN_MAX_AXES = 8,
-    PLAN_MAX_TOKENS = 4096 /* a run's longest length */
+    PLAN_MAX_TOKENS = 4096, /* a run's longest length */
+    PLAN_NO_BLOCK = -1      /* of a segment without pairs */
 };
 
 /* What a segment and its units are, in the order in which they are planned.
@@ -43,6 +44,8 @@ enum {
 enum unit_kind {
     UNIT_BASELINE, /* the metrics of a block's unedited runs; item 0 */
     UNIT_SWEEP,    /* cells; item: of the job's sweeps */
+    UNIT_ANALYSIS, /* item: of the job's analyses; one unit a block, or in all
+                    * (PLAN_NO_BLOCK) where it reads no pairs */
     UNIT_EXPORT,   /* activations of unedited runs; item: of the job's
                     * `activations`; cells: pairs of the block */
     UNIT_RECORD,   /* activations of edited runs; item: of all sweeps' `record`,
@@ -97,7 +100,7 @@ struct segment {
     int extension;
     enum unit_kind kind;
     int item;
-    int block;
+    int block; /* or PLAN_NO_BLOCK */
     uint64_t first_unit, n_units;
     double flops;    /* that exact resumption needs, base runs left out */
     bool is_dropped; /* recorded, but no longer in the job */
@@ -120,8 +123,8 @@ struct unit {
     enum unit_kind kind;
     int segment, item, block;
     uint64_t first_cell, n_cells; /* in the segment's numbering (turn into the
-                                   * grid's with plan_unit_cell); 0, 0 for a
-                                   * baseline */
+                                   * grid's with plan_unit_cell); 0, 0 for
+                                   * what has no cells */
     double flops;
 };
 
@@ -181,7 +184,7 @@ enum status plan_extend(struct plan *plan, struct buf *record,
 void plan_unit(const struct plan *plan, uint64_t number, struct unit *out);
 
 /* How many items of a kind the job has, and what messages and files call one:
- * a sweep's name, "(baseline)". */
+ * a sweep's or an analysis' name, "(baseline)". */
 int plan_items(const struct plan *plan, enum unit_kind kind);
 const char *plan_item_name(const struct plan *plan, enum unit_kind kind,
                            int item);

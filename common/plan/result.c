@@ -3,10 +3,12 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/plan/shape.h"
 
 /* On the wire and in the journal. */
 static const uint32_t kind_numbers[UNIT_KIND_COUNT] = {[UNIT_SWEEP] = 1,
                                                        [UNIT_BASELINE] = 2,
+                                                       [UNIT_ANALYSIS] = 3,
                                                        [UNIT_EXPORT] = 4,
                                                        [UNIT_RECORD] = 5};
 
@@ -30,6 +32,11 @@ void result_encode(struct buf *out, const struct result *result)
         buf_f32_array(out, result->values, n_metrics * (size_t)result->n_lanes);
         return;
     }
+    if (result->kind == UNIT_ANALYSIS) {
+        buf_u64(out, result->n_values);
+        buf_f32_array(out, result->values, result->n_values);
+        return;
+    }
     if (result->kind == UNIT_EXPORT || result->kind == UNIT_RECORD) {
         buf_u64(out, result->part_bytes);
         buf_u32(out, result->part_crc);
@@ -47,8 +54,8 @@ void result_encode(struct buf *out, const struct result *result)
 uint64_t result_lanes(const struct plan *plan, const struct unit *unit)
 {
     uint64_t lanes = 0;
-    const struct block *block = &plan->blocks[unit->block];
     if (unit->kind != UNIT_SWEEP) return 0;
+    const struct block *block = &plan->blocks[unit->block];
     for (uint64_t i = 0; i < unit->n_cells; i++) {
         uint64_t cell = plan_unit_cell(plan, unit, i);
         for (int p = 0; p < block->n; p++)
@@ -62,6 +69,7 @@ uint64_t result_lanes(const struct plan *plan, const struct unit *unit)
     return lanes;
 }
 
+/* n values, which are all that is left. */
 static enum status decode_values(struct result *out, struct cursor *cursor,
                                  size_t n, struct err *err)
 {
@@ -69,7 +77,10 @@ static enum status decode_values(struct result *out, struct cursor *cursor,
         cursor->is_bad = true;
         return STATUS_OK;
     }
+    out->n_values = n;
     out->values = mem_calloc(n, sizeof *out->values, "a result", err);
+    for (size_t i = 0; out->values && i < n; i++)
+        out->values[i] = cursor_f32(cursor);
     return err->status;
 }
 
@@ -84,6 +95,7 @@ static enum status decode_baseline(struct result *out, struct cursor *cursor,
     }
     out->values =
         mem_calloc(n_pairs * row, sizeof *out->values, "a result", err);
+    out->n_values = n_pairs * row;
     out->pairs = mem_calloc(n_pairs, sizeof *out->pairs, "a result", err);
     if (!out->values || !out->pairs) return err->status;
     for (size_t p = 0; p < n_pairs; p++) {
@@ -124,6 +136,16 @@ static enum status decode(struct result *out, const struct plan *plan,
         }
         return decode_baseline(out, cursor, err);
     }
+    if (out->kind == UNIT_ANALYSIS) {
+        struct shape shape;
+        shape_open_block(&shape, plan, unit.item, unit.block);
+        bool has_block = unit.block != PLAN_NO_BLOCK;
+        size_t n = shape_unit_values(
+            &shape, has_block ? plan->blocks[unit.block].n : 0);
+        if (cursor_u64(cursor) == n) return decode_values(out, cursor, n, err);
+        cursor->is_bad = true;
+        return STATUS_OK;
+    }
     if (out->kind == UNIT_EXPORT || out->kind == UNIT_RECORD) {
         out->part_bytes = cursor_u64(cursor);
         out->part_crc = cursor_u32(cursor);
@@ -136,11 +158,8 @@ static enum status decode(struct result *out, const struct plan *plan,
         cursor->is_bad = true;
         return STATUS_OK;
     }
-    size_t n = (size_t)out->n_metrics * (size_t)out->n_lanes;
-    if (decode_values(out, cursor, n, err)) return err->status;
-    for (size_t i = 0; i < n && !cursor->is_bad; i++)
-        out->values[i] = cursor_f32(cursor);
-    return STATUS_OK;
+    return decode_values(out, cursor,
+                         (size_t)out->n_metrics * (size_t)out->n_lanes, err);
 }
 
 enum status result_decode(struct result *out, const struct plan *plan,

@@ -2,8 +2,8 @@
  * the journal. Encoded by the worker, decoded by the coordinator's checks and
  * by gather.
  *
- *   u64 unit, u32 kind (1 sweep, 2 baseline, 4 export, 5 record), f64 flops,
- *             f64 seconds
+ *   u64 unit, u32 kind (1 sweep, 2 baseline, 3 analysis, 4 export, 5 record),
+ *             f64 flops, f64 seconds
  *   sweep:    u32 n_metrics, u64 n_lanes, f32 values[n_metrics][n_lanes]
  *             lanes: for cell, for pair of the block, for sample: those whose
  *             plan_cell_status is computed or determined; NaN where the pair
@@ -12,6 +12,7 @@
  *             i32 predicted (token id, -1: not asked), f32
  *             values[RUN_COUNT][n_metrics], NaN where the pair has no such
  *             run or the metric needs what it lacks
+ *   analysis: u64 n_values, f32 values[n_values] as shape.h has them
  *   export, record: u64 bytes, u32 CRC-32 of the unit's part (part.h) */
 #ifndef PATCHSWEEP_COMMON_PLAN_RESULT_H
 #define PATCHSWEEP_COMMON_PLAN_RESULT_H
@@ -31,7 +32,9 @@ struct result {
     double flops, seconds;
     int n_metrics;
     uint64_t n_lanes;
-    float *values; /* [n_metrics][n_lanes], or the baselines'; owned */
+    size_t n_values;
+    float *values; /* [n_metrics][n_lanes], the baselines' or an analysis';
+                    * owned */
     struct baseline_pair *pairs; /* baseline: per pair of the block; owned */
     int n_pairs;
     uint64_t part_bytes; /* exports and records */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/job/analysis.h"
 #include "common/plan/cost.h"
 #include "common/plan/keep.h"
 
@@ -227,6 +228,12 @@ out:
     return err->status;
 }
 
+bool segment_has_block(const struct plan *plan, enum unit_kind kind, int item)
+{
+    return kind != UNIT_ANALYSIS ||
+           plan->job->analyses[item].kind != ANALYSIS_HEAD_SCORES;
+}
+
 enum status segment_open(struct segment *segment, const struct plan *plan,
                          struct err *err)
 {
@@ -239,10 +246,17 @@ enum status segment_open(struct segment *segment, const struct plan *plan,
     case UNIT_RECORD:
         return fill_record(segment, plan, err);
     case UNIT_BASELINE:
+    case UNIT_ANALYSIS:
     case UNIT_KIND_COUNT:
         break;
     }
     return STATUS_OK;
+}
+
+/* Whether it is one unit, without cells. */
+static bool is_whole(const struct segment *segment)
+{
+    return segment->kind == UNIT_BASELINE || segment->kind == UNIT_ANALYSIS;
 }
 
 static bool is_kept(const struct segment *segment)
@@ -273,6 +287,10 @@ enum status segment_measure(struct segment *segment, const struct plan *plan,
         segment->flops = plan_block_flops(plan, segment->block);
         return STATUS_OK;
     }
+    if (segment->kind == UNIT_ANALYSIS) {
+        segment->flops = cost_analysis(plan, segment->item, segment->block);
+        return STATUS_OK;
+    }
     if (is_kept(segment)) {
         measure_kept(segment, plan);
         return STATUS_OK;
@@ -300,7 +318,7 @@ static void cut_kept(struct segment *segment, double target)
 void segment_cut(struct segment *segment, double target)
 {
     segment->n_units = segment->flops > 0 ? 1 : 0;
-    if (segment->kind == UNIT_BASELINE) {
+    if (is_whole(segment)) {
         segment->n_units = 1;
         return;
     }
@@ -374,7 +392,7 @@ void plan_unit(const struct plan *plan, uint64_t number, struct unit *out)
                          .item = segment->item,
                          .block = segment->block,
                          .flops = segment->flops};
-    if (segment->kind == UNIT_BASELINE || segment->is_dropped) return;
+    if (is_whole(segment) || segment->is_dropped) return;
     if (is_kept(segment)) {
         out->first_cell = (number - segment->first_unit) * segment->unit_cells;
         uint64_t left = segment->n_cells - out->first_cell;
@@ -417,21 +435,36 @@ static void add_export(struct digest_stream *stream,
         digest_add(stream, &keep->is_selected[block->pairs[p]], sizeof(bool));
 }
 
+/* Of a baseline or an analysis. The pairs of the block have keys of their
+ * own. */
+static void add_runs_key(struct digest_stream *stream,
+                         const struct segment *segment, const struct plan *plan)
+{
+    const uint32_t version = PLAN_VERSION;
+    const char *job = plan->job->canonical;
+    digest_add(stream, &version, sizeof version);
+    digest_add(stream, &plan->model, sizeof plan->model);
+    digest_add(stream, job, strlen(job) + 1);
+    if (segment->kind == UNIT_ANALYSIS) {
+        const char kind[] = "analysis";
+        const char *text = plan->job->analyses[segment->item].canonical;
+        digest_add(stream, kind, sizeof kind);
+        digest_add(stream, text, strlen(text) + 1);
+        return;
+    }
+    for (int i = 0; i < plan->n_baseline_metrics; i++) {
+        const char *name = metric_name(plan->baseline_metrics[i]);
+        digest_add(stream, name, strlen(name) + 1);
+    }
+}
+
 enum status segment_key(struct digest *out, const struct segment *segment,
                         const struct plan *plan, struct err *err)
 {
     struct digest_stream *stream = digest_open(err);
     if (!stream) return err->status;
-    if (segment->kind == UNIT_BASELINE) {
-        const uint32_t version = PLAN_VERSION;
-        digest_add(stream, &version, sizeof version);
-        digest_add(stream, &plan->model, sizeof plan->model);
-        digest_add(stream, plan->job->canonical,
-                   strlen(plan->job->canonical) + 1);
-        for (int i = 0; i < plan->n_baseline_metrics; i++) {
-            const char *name = metric_name(plan->baseline_metrics[i]);
-            digest_add(stream, name, strlen(name) + 1);
-        }
+    if (is_whole(segment)) {
+        add_runs_key(stream, segment, plan);
         return digest_close(stream, out, err);
     }
     if (segment->kind == UNIT_EXPORT) {

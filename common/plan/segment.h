@@ -1,9 +1,12 @@
-/* segment.h - for the planner's own files: cutting one sweep over one block
+/* segment.h - for the planner's own files: cutting one item over one block
  * into units. */
 #ifndef PATCHSWEEP_COMMON_PLAN_SEGMENT_H
 #define PATCHSWEEP_COMMON_PLAN_SEGMENT_H
 
 #include "common/plan/plan.h"
+
+/* Whether an item has a segment a block, or one in all (PLAN_NO_BLOCK). */
+bool segment_has_block(const struct plan *plan, enum unit_kind kind, int item);
 
 /* Extents of (sweep, block), which are set: enough for the key. */
 enum status segment_open(struct segment *segment, const struct plan *plan,
