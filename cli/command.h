@@ -8,9 +8,10 @@
 #include "cli/options.h"
 #include "common/base/err.h"
 
-/* code, name, what it does. All but run live without MPI. */
+/* code, name, what it does. All but run and verify live without MPI. */
 #define COMMAND_LIST(X)                                                        \
     X(run, "compute a job's sweeps; run again on the same OUT to resume")      \
+    X(verify, "whether a model gives what was published about GPT-2 small")    \
     X(plan, "what a job will cost, before it runs")                            \
     X(gather, "make results.h5 again from the journal")                        \
     X(status, "how far a run is, and who holds it")                            \

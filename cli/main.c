@@ -1,10 +1,12 @@
-/* main.c - the program: which command, MPI for `run`, exit statuses. */
+/* main.c - the program: which command, MPI for `run` and `verify`, exit
+ * statuses. */
 #include <mpi.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cmd_run.h"
+#include "cli/cmd_verify.h"
 #include "cli/command.h"
 #include "cli/signals.h"
 #include "cli/version.h"
@@ -54,7 +56,30 @@ static void end_at_once(int n_ranks, int exit_status)
     _exit(exit_status);
 }
 
-static int run_under_mpi(const struct run_arguments *arguments, double start_s)
+/* A command between MPI_Init and MPI_Finalize, as cmd_run_execute. */
+typedef enum status execute_under_mpi(const void *arguments,
+                                      struct group *group, double start_s,
+                                      bool *must_abort, int *exit_status,
+                                      struct err *err);
+
+static enum status execute_run(const void *arguments, struct group *group,
+                               double start_s, bool *must_abort,
+                               int *exit_status, struct err *err)
+{
+    return cmd_run_execute(arguments, group, start_s, must_abort, exit_status,
+                           err);
+}
+
+static enum status execute_verify(const void *arguments, struct group *group,
+                                  double start_s, bool *must_abort,
+                                  int *exit_status, struct err *err)
+{
+    return cmd_verify_execute(arguments, group, start_s, must_abort,
+                              exit_status, err);
+}
+
+static int run_under_mpi(execute_under_mpi *execute, const void *arguments,
+                         double start_s)
 {
     struct err err = {0};
     struct group *group = NULL;
@@ -79,8 +104,8 @@ static int run_under_mpi(const struct run_arguments *arguments, double start_s)
         end_at_once(2, 1);
     }
     int rank = group_rank(group), n_ranks = group_size(group);
-    enum status status = cmd_run_execute(arguments, group, start_s, &must_abort,
-                                         &exit_status, &err);
+    enum status status =
+        execute(arguments, group, start_s, &must_abort, &exit_status, &err);
     if (status != STATUS_OK && (rank == 0 || must_abort)) complain(&err);
     if (must_abort) end_at_once(n_ranks, exit_status);
     group_close(group);
@@ -95,7 +120,18 @@ enum status cmd_run(int argc, char **argv, int *exit_status, struct err *err)
     double start_s = serve_now_s();
     if (cmd_run_parse(&arguments, argc, argv, &is_done, err) || is_done)
         return err->status;
-    *exit_status = run_under_mpi(&arguments, start_s);
+    *exit_status = run_under_mpi(execute_run, &arguments, start_s);
+    return STATUS_OK;
+}
+
+enum status cmd_verify(int argc, char **argv, int *exit_status, struct err *err)
+{
+    struct verify_arguments arguments;
+    bool is_done;
+    double start_s = serve_now_s();
+    if (cmd_verify_parse(&arguments, argc, argv, &is_done, err) || is_done)
+        return err->status;
+    *exit_status = run_under_mpi(execute_verify, &arguments, start_s);
     return STATUS_OK;
 }
 

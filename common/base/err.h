@@ -28,6 +28,7 @@
     X(STATUS_INPUT, 2, "wrong job or input file")                              \
     X(STATUS_UNITS_FAILED, 3, "finished, but some units failed")               \
     X(STATUS_NUMERIC, 3, "a computed value is not finite")                     \
+    X(STATUS_DIFFERENT, 4, "numbers are not those that were expected")         \
     X(STATUS_INCOMPLETE, 75, "incomplete: run again to resume")
 
 enum status {

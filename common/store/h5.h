@@ -98,6 +98,10 @@ void h5_shape(struct h5 *h5, const char *path, int *n_dims,
  * strings are owned by the caller, each free()). data has room for it. */
 void h5_read(struct h5 *h5, const char *path, enum h5_type type, void *data);
 
+/* The name of the dimension of a variable's axis, owned by the caller; NULL
+ * where the axis has none. */
+char *h5_dimension(struct h5 *h5, const char *path, int axis);
+
 /* A text attribute, owned by the caller; NULL where it is absent. */
 char *h5_get_text(struct h5 *h5, const char *path, const char *name);
 

@@ -108,6 +108,31 @@ void h5_read(struct h5 *h5, const char *path, enum h5_type type, void *data)
     if (variable >= 0) H5Dclose(variable);
 }
 
+/* Copy the last part of a scale's path; 1 ends the iteration. */
+static herr_t take_name(hid_t variable, unsigned axis, hid_t scale, void *user)
+{
+    char path[4 * H5_NAME_BYTES], **out = user;
+    (void)variable, (void)axis;
+    ssize_t n = H5Iget_name(scale, path, sizeof path);
+    if (n <= 0 || (size_t)n >= sizeof path) return -1;
+    const char *last = strrchr(path, '/');
+    struct err err = {0};
+    *out = mem_strdup(last ? last + 1 : path, &err);
+    return *out ? 1 : -1;
+}
+
+char *h5_dimension(struct h5 *h5, const char *path, int axis)
+{
+    char *name = NULL;
+    if (h5_is_failed(h5)) return NULL;
+    hid_t variable = H5Dopen2(h5->file, path, H5P_DEFAULT);
+    if (variable < 0 || H5DSiterate_scales(variable, (unsigned)axis, NULL,
+                                           take_name, &name) < 0)
+        h5_private_fail(h5, "read the dimensions of", path);
+    if (variable >= 0) H5Dclose(variable);
+    return name;
+}
+
 char *h5_get_text(struct h5 *h5, const char *path, const char *name)
 {
     if (h5_is_failed(h5) ||

@@ -14,6 +14,11 @@ cd "$folder"
 "$patchsweep" --version
 "$patchsweep" run "$share/jobs/michelle.yaml" -o "$folder/out"
 "$patchsweep" top "$folder/out" resid_post
+# Its own checks are found beside it, and are not about the demo model.
+if "$patchsweep" verify "$share/models/demo" 2>verify.log; then
+    echo "verify took the demo model"; exit 1
+fi
+grep 'is not GPT-2 small: its d_model is 120' verify.log
 "$3" "$share/analysis/heatmap.py" "$folder/out" --sweep resid_post \
     -o "$folder/heatmap.png"
 for file in "$folder/heatmap.png" "$share/README.md" "$share/LICENSE" \
