@@ -280,8 +280,8 @@ static enum status read_jobs(struct reader *r, const struct doc *jobs)
 
 static enum status read_all(struct reader *r)
 {
-    static const char *const keys[] = {"title", "model", "sources", "jobs", "checks",
-                                       NULL};
+    static const char *const keys[] = {"title", "model",  "sources",
+                                       "jobs",  "checks", NULL};
     static const char *const model_keys[] = {"name", "config", "sha256", NULL};
     struct checks *checks = r->checks;
     const struct doc *doc = &checks->doc, *model = doc_get(doc, "model");

@@ -107,8 +107,8 @@ static enum status open_folder(struct verification *v, struct err *err)
         v->folder = mem_strdup(v->arguments->folder, err);
         return err->status;
     }
-    v->folder =
-        file_join(place && *place ? place : "/tmp", "patchsweep-verify-XXXXXX", err);
+    v->folder = file_join(place && *place ? place : "/tmp",
+                          "patchsweep-verify-XXXXXX", err);
     if (!v->folder) return err->status;
     if (!mkdtemp(v->folder))
         return err_set_errno(err, STATUS_IO, errno, "cannot make %s",
