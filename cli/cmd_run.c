@@ -359,19 +359,27 @@ enum status cmd_run_execute(const struct run_arguments *arguments,
                             struct group *group, double start_s,
                             bool *must_abort, int *exit_status, struct err *err)
 {
-    struct run_state s = {.arguments = arguments,
-                          .group = group,
-                          .is_first = group_rank(group) == 0,
-                          .start_s = start_s};
+    /* Not on the stack: where we must abort, the worker's thread goes on with
+     * it until the process is gone, and it is left to that. */
+    struct run_state *s = mem_calloc(1, sizeof *s, "a run", err);
+    *must_abort = group_size(group) > 1;
+    *exit_status = status_exit(STATUS_MEMORY);
+    if (!s) return err->status;
+    s->arguments = arguments;
+    s->group = group;
+    s->is_first = group_rank(group) == 0;
+    s->start_s = start_s;
     *must_abort = false;
     *exit_status = 0;
-    if (prepare(&s, err) == STATUS_OK) {
-        if (s.is_first)
-            (void)(coordinate(&s, must_abort, exit_status, err) == 0);
+    if (prepare(s, err) == STATUS_OK) {
+        if (s->is_first)
+            (void)(coordinate(s, must_abort, exit_status, err) == 0);
         else
-            (void)(work(&s, must_abort, exit_status, err) == 0);
+            (void)(work(s, must_abort, exit_status, err) == 0);
     }
     if (err->status) *exit_status = status_exit(err->status);
-    if (!*must_abort) release(&s);
+    if (*must_abort) return err->status;
+    release(s);
+    free(s);
     return err->status;
 }

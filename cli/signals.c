@@ -21,14 +21,20 @@ static void note(int number)
 
 enum status signals_install(struct err *err)
 {
-    static const int numbers[] = {SIGUSR1, SIGTERM, SIGINT};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        struct sigaction action = {.sa_handler = note};
+    static const struct {
+        int number;
+        void (*handler)(int);
+    } rows[] = {{SIGUSR1, note},
+                {SIGTERM, note},
+                {SIGINT, note},
+                {SIGXFSZ, SIG_IGN}}; /* the write fails and says why */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sigaction action = {.sa_handler = rows[i].handler};
         sigemptyset(&action.sa_mask);
         action.sa_flags = SA_RESTART;
-        if (sigaction(numbers[i], &action, NULL) != 0)
+        if (sigaction(rows[i].number, &action, NULL) != 0)
             return err_set_errno(err, STATUS_INTERNAL, errno,
-                                 "cannot handle signal %d", numbers[i]);
+                                 "cannot handle signal %d", rows[i].number);
     }
     return STATUS_OK;
 }

@@ -100,11 +100,11 @@ static struct h5 *open_file(const char *path, bool is_new, struct err *err)
         h5->file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
     else if (h5->path)
         h5->file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    if (h5->path && h5->file < 0) /* before another call clears the stack */
+        h5_private_fail(h5, is_new ? "create" : "open", "it as an HDF5 file");
     H5Pclose(creation);
     H5Pclose(access);
     if (h5->file >= 0) return h5;
-    if (h5->path)
-        h5_private_fail(h5, is_new ? "create" : "open", "it as an HDF5 file");
     if (h5_close(h5, err) == STATUS_OK)
         (void)err_set(err, STATUS_IO, "cannot open %s", path);
     return NULL;

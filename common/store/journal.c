@@ -180,7 +180,7 @@ enum status journal_open(struct journal **out, const char *path,
     *cut_bytes = 0;
     put_header(&header);
     if (buf_check(&header, path, err)) goto out;
-    journal = open_file(path, O_RDWR, &header, err);
+    journal = open_file(path, O_RDWR | O_APPEND, &header, err);
     if (!journal || journal_scan_size(&journal->file, &size, err) ||
         check_header(journal, size, &is_new, err))
         goto out;
@@ -189,7 +189,7 @@ enum status journal_open(struct journal **out, const char *path,
         journal_close(journal);
         journal = NULL;
         if (file_write(path, header.data, header.n, err)) goto out;
-        journal = open_file(path, O_RDWR, NULL, err);
+        journal = open_file(path, O_RDWR | O_APPEND, NULL, err);
         size = header.n;
     }
     if (!journal) goto out;
@@ -214,25 +214,60 @@ out:
     return err->status;
 }
 
+static enum status refuse_company(struct journal *journal, uint64_t size,
+                                  struct err *err)
+{
+    journal->is_refusing = true;
+    return err_set(err, STATUS_LOCKED,
+                   "%s has %llu bytes, but this run left %llu: another run "
+                   "writes there (--break-lock?), and this one must not any "
+                   "more",
+                   journal->path, (unsigned long long)size,
+                   (unsigned long long)journal->end);
+}
+
+/* A run that was held while another took its folder must not write among what
+ * that one recorded. Since it may be held again at once after looking, the file
+ * is opened with O_APPEND: what comes too late comes last, where it is cut off.
+ */
+static enum status check_alone(struct journal *journal, uint64_t end,
+                               struct err *err)
+{
+    uint64_t size;
+    if (journal_scan_size(&journal->file, &size, err)) return err->status;
+    if (size == end) return STATUS_OK;
+    return refuse_company(journal, size, err);
+}
+
+/* Undo a write of which `done` bytes were taken. */
+static void undo(struct journal *journal, size_t done)
+{
+    struct err second = {0};
+    if (check_alone(journal, journal->end + done, &second) ||
+        cut(journal, journal->end, &second))
+        journal->is_refusing = true;
+}
+
 /* Write the record that was assembled, or undo what was written of it. */
 static enum status write_record(struct journal *journal, struct err *err)
 {
     size_t done = 0;
+    if (check_alone(journal, journal->end, err)) return err->status;
     while (done < journal->record.n) {
-        ssize_t n =
-            pwrite(journal->file.fd, journal->record.data + done,
-                   journal->record.n - done, (off_t)(journal->end + done));
+        ssize_t n = write(journal->file.fd, journal->record.data + done,
+                          journal->record.n - done);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) {
-            struct err second = {0};
             (void)err_set_errno(err, STATUS_IO, n < 0 ? errno : ENOSPC,
                                 "cannot write %s", journal->path);
-            if (cut(journal, journal->end, &second))
-                journal->is_refusing = true;
+            undo(journal, done);
             return err->status;
         }
         done += (size_t)n;
     }
+    off_t end = lseek(journal->file.fd, 0, SEEK_CUR); /* of what was written */
+    if (end != (off_t)(journal->end + done))
+        return refuse_company(journal, (uint64_t)end, err);
     journal->end += journal->record.n;
     journal->next_number++;
     return STATUS_OK;

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 
 #include "common/base/mem.h"
@@ -11,7 +12,10 @@
 
 #define BACKING_VARIABLE "OMPI_MCA_osc_sm_backing_directory"
 
-enum { ALIGNMENT = 64 };
+enum {
+    ALIGNMENT = 64,
+    MPI_OWN_BYTES = 1 << 20 /* what MPI adds to the window's file, and more */
+};
 
 struct shared {
     struct group *group;
@@ -31,10 +35,21 @@ size_t shared_room(const char **folder)
 }
 
 /* Writing to a window whose file cannot grow kills the process with SIGBUS,
+ * and where one rank cannot make the file Open MPI leaves the others waiting:
  * so the room is looked at before. */
 static enum status check_room(size_t bytes, struct err *err)
 {
     const char *folder;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+        limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur < bytes + MPI_OWN_BYTES)
+        return err_set(err, STATUS_MEMORY,
+                       "the weights need a file of %.1f MiB in shared memory, "
+                       "but files may have %.1f MiB (ulimit -f): allow more, "
+                       "or run one rank a node",
+                       (double)(bytes + MPI_OWN_BYTES) / 1048576,
+                       (double)limit.rlim_cur / 1048576);
     size_t room = shared_room(&folder);
     if (room == 0 || room >= bytes) return STATUS_OK;
     return err_set(err, STATUS_MEMORY,

@@ -358,6 +358,36 @@ static void a_visitor_that_fails_ends_the_walk(void **state)
     buf_free(&bytes);
 }
 
+/* As with --break-lock of a run that was only held. */
+static void a_writer_that_is_not_alone_writes_no_more(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct journal *held, *other;
+    uint64_t cut;
+    struct buf before = {0}, after = {0};
+    unlink(path);
+    assert_int_equal(journal_open(&held, path, &cut, &err), 0);
+    assert_int_equal(journal_append(held, JOURNAL_START, "a\n", 2, &err), 0);
+    assert_int_equal(journal_open(&other, path, &cut, &err), 0);
+    assert_int_equal(journal_append(other, JOURNAL_START, "b\n", 2, &err), 0);
+    assert_int_equal(file_read(&before, path, 0, &err), 0);
+    assert_int_equal(journal_append(held, JOURNAL_END, "c\n", 2, &err),
+                     STATUS_LOCKED);
+    assert_non_null(strstr(err.message, "another run writes there"));
+    err_clear(&err);
+    assert_int_equal(journal_sync(held, &err), STATUS_IO);
+    err_clear(&err);
+    assert_int_equal(journal_append(other, JOURNAL_END, "d\n", 2, &err), 0);
+    assert_int_equal(file_read(&after, path, 0, &err), 0);
+    assert_true(after.n > before.n);
+    assert_memory_equal(after.data, before.data, before.n);
+    journal_close(held);
+    journal_close(other);
+    buf_free(&before);
+    buf_free(&after);
+}
+
 static void a_reader_follows_a_live_writer(void **state)
 {
     (void)state;
@@ -416,6 +446,7 @@ int main(void)
         cmocka_unit_test(
             records_that_nothing_marked_are_marked_by_the_next_sync),
         cmocka_unit_test(a_visitor_that_fails_ends_the_walk),
+        cmocka_unit_test(a_writer_that_is_not_alone_writes_no_more),
         cmocka_unit_test(a_reader_follows_a_live_writer),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,4 +1,4 @@
-/* The journal under failing system calls: pwrite, fdatasync and ftruncate are
+/* The journal under failing system calls: write, fdatasync and ftruncate are
  * replaced at link time. */
 #include <errno.h>
 #include <setjmp.h>
@@ -14,23 +14,23 @@
 #include "common/store/journal.h"
 #include "tests/store/temporary.h"
 
-ssize_t __real_pwrite(int fd, const void *data, size_t n, off_t at);
-ssize_t __wrap_pwrite(int fd, const void *data, size_t n, off_t at);
+ssize_t __real_write(int fd, const void *data, size_t n);
+ssize_t __wrap_write(int fd, const void *data, size_t n);
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __real_ftruncate(int fd, off_t n);
 int __wrap_ftruncate(int fd, off_t n);
 
 static struct {
-    long room;      /* bytes that pwrite still takes; -1: any number */
-    size_t at_most; /* bytes that one pwrite takes; 0: all */
+    long room;      /* bytes that write still takes; -1: any number */
+    size_t at_most; /* bytes that one write takes; 0: all */
     int write_error;
     int interrupts; /* calls that are interrupted first */
     int sync_error, sync_calls;
     int cut_error;
 } fault;
 
-ssize_t __wrap_pwrite(int fd, const void *data, size_t n, off_t at)
+ssize_t __wrap_write(int fd, const void *data, size_t n)
 {
     if (fault.interrupts > 0) {
         fault.interrupts--;
@@ -44,7 +44,7 @@ ssize_t __wrap_pwrite(int fd, const void *data, size_t n, off_t at)
         return fault.write_error ? -1 : 0;
     }
     if (fault.room >= 0) fault.room -= (long)n;
-    return __real_pwrite(fd, data, n, at);
+    return __real_write(fd, data, n);
 }
 
 int __wrap_fdatasync(int fd)
