@@ -147,8 +147,8 @@ static void write_by(struct buf *out, const struct sweep *sweep)
 {
     bool is_first = true;
     buf_printf(out, ", \"by\": [");
-    for (int axis = 0; axis < AXIS_SCALE; axis++) {
-        if (!sweep->by[axis]) continue;
+    for (int axis = 0; axis < AXIS_COMPONENT_GROUP; axis++) {
+        if (!sweep->by[axis] || (axis == AXIS_CELL && !sweep->tuples)) continue;
         buf_printf(out, "%s\"%s\"", is_first ? "" : ", ",
                    axis_name((enum axis)axis));
         is_first = false;
@@ -214,6 +214,21 @@ static void write_metrics(struct buf *out, const enum metric *metrics, int n)
     for (int i = 0; i < n; i++)
         buf_printf(out, "%s\"%s\"", i ? ", " : "", metric_name(metrics[i]));
     buf_u8(out, ']');
+}
+
+/* The text of an input file goes into theirs. */
+static void write_groups(struct writer *w, const struct sweep *sweep)
+{
+    struct buf file = {0};
+    struct writer inner = *w;
+    inner.out = &file;
+    if (!sweep->groups.is_given) return;
+    if (sweep->groups.file) write_file(&inner, sweep->groups.file);
+    buf_u8(&file, 0);
+    if (!buf_check(&file, "the text of the job", w->err))
+        groups_write(w->out, &sweep->groups, &sweep->mask, sweep->site,
+                     sweep->groups.file ? (const char *)file.data : NULL);
+    buf_free(&file);
 }
 
 static void write_select(struct buf *out, const struct select *select)
@@ -332,6 +347,7 @@ static void write_sweep(struct writer *w, const struct sweep *sweep)
         buf_printf(out, ", \"window\": {\"width\": %d, \"rule\": \"%s\"}",
                    sweep->window.width,
                    sweep->window.rule == WINDOW_ROME ? "rome" : "symmetric");
+    write_groups(w, sweep);
     write_select(out, &sweep->select);
     write_store(w, sweep);
     if (w->is_full) write_records(out, sweep);

@@ -14,6 +14,7 @@
 
 #include "common/base/doc.h"
 #include "common/base/err.h"
+#include "common/job/groups.h"
 #include "common/job/inputs.h"
 #include "common/job/metric.h"
 #include "common/job/site.h"
@@ -33,6 +34,8 @@
     X(AXIS_NEURON, "neuron")                                                   \
     X(AXIS_DIM, "dim")                                                         \
     X(AXIS_CELL, "cell")                                                       \
+    X(AXIS_COMPONENT_GROUP, "component_group")                                 \
+    X(AXIS_DRAW, "draw")                                                       \
     X(AXIS_SCALE, "scale")
 
 enum axis {
@@ -139,7 +142,8 @@ struct sweep {
     int line;
     enum site site;
     bool by[AXIS_COUNT]; /* as the job says; AXIS_CELL for list sweeps,
-                          * AXIS_SCALE where value add has scales */
+                          * AXIS_SCALE where value add has scales; with groups
+                          * the mask's AXIS_COMPONENT_GROUP, _CELL or _DRAW */
     struct subset layers, heads, neurons, dims;
     struct places positions, dest, src;
     struct places labels; /* with by label: its values, in this order */
@@ -156,6 +160,8 @@ struct sweep {
         int width; /* 0: no window, the layer alone */
         enum window_rule rule;
     } window;
+    struct groups groups;
+    struct mask mask;     /* where groups are given */
     enum metric *metrics; /* this sweep's, else the job's; owned */
     int n_metrics;
     struct select select;

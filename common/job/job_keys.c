@@ -75,7 +75,7 @@ enum status keys_read(struct keys *out, const struct reading *r,
     *out = (struct keys){0};
     if (r->err->status) return r->err->status;
     if (doc && doc->kind != DOC_MAP) {
-        char expected[200] = "a map with the keys ";
+        char expected[400] = "a map with the keys ";
         for (int i = 0; i < scopes[scope].n; i++) {
             if (!scopes[scope].rows[i].holds) continue;
             if (i) strncat(expected, ", ", 3);

@@ -101,8 +101,8 @@ X(RUN_CORRUPTED, "corrupted", "position or list", NULL, "the label is absent the
 X(SWEEP_NAME, "name", "letters, digits, `_ - .`", NULL, "its site", \
   "its group in results.h5; no two alike") \
 X(SWEEP_DESCRIPTION, "description", "text", NULL, "none", "kept with the results") \
-X(SWEEP_SITE, "site", "site", NULL, NULL, "the activation that is edited") \
-X(SWEEP_BY, "by", "list of axes", NULL, "mandatory, but for a list of cells", \
+X(SWEEP_SITE, "site", "site", NULL, "mandatory, but with `groups`, whose `of` it is", "the activation that is edited") \
+X(SWEEP_BY, "by", "list of axes", NULL, "mandatory, but for a list of cells and with `groups`", \
   "layer, position or label, head, dest, src, neuron or dim. An axis named here gets one cell per value; one that is not named is edited all at once") \
 X(SWEEP_LAYERS, "layers", "list of numbers and ranges `0-3`", NULL, "all", \
   "the layers of the axis, or those edited together") \
@@ -124,17 +124,19 @@ X(SWEEP_INDEX, "index", "FILE.csv", NULL, "none", \
   "a list of cells, one a line; the first line names the columns, among layer, position, label, head, dest, src, neuron, dim") \
 X(SWEEP_LABEL_POSITIONS, "label_positions", "`joint` or `each`", "joint", NULL, \
   "with `by: [label]`: a label that holds several positions is edited in one cell, or in one cell each") \
-X(SWEEP_BASE, "base", "`clean` or `corrupted`", NULL, "corrupted; clean with `prompts`", \
+X(SWEEP_BASE, "base", "`clean` or `corrupted`", NULL, "corrupted; clean with `prompts` and with `groups`", \
   "the run that is edited") \
-X(SWEEP_VALUE, "value", "`clean`, `corrupted`, `zero`, `-inf`, or a map", NULL, "clean into corrupted, corrupted into clean", \
+X(SWEEP_VALUE, "value", "`clean`, `corrupted`, `zero`, `-inf`, or a map", NULL, "clean into corrupted, corrupted into clean; zero with `groups`", \
   "what is put there. zero on pattern does not renormalise; -inf (attn_scores alone) knocks attention out and the softmax renormalises, a row with no key left becomes zeros") \
 X(SWEEP_IDENTITY, "identity", "true or false", "false", NULL, \
   "allow a value that is the base itself") \
 X(SWEEP_WINDOW, "window", "map", NULL, "the layer alone", \
   "edit this many layers around the layer of the axis together, clipped to the model") \
 X(SWEEP_HOLD, "hold", KEY_LATER, NULL, "", "severed paths") \
-X(SWEEP_MASK, "mask", KEY_LATER, NULL, "", "group masks") \
-X(SWEEP_GROUPS, "groups", KEY_LATER, NULL, "", "groups of components") \
+X(SWEEP_MASK, "mask", "`each`, `all_but_each`, `pairs`, or a map", NULL, "no groups", \
+  "which groups a cell edits (masks). each: one, by the axis `component_group`; all_but_each: all but the one that is kept; pairs: two, a list of cells with the columns group_a and group_b, where a group with itself is that group alone. In `base` the rest stays as it is") \
+X(SWEEP_GROUPS, "groups", "map", NULL, "no groups", \
+  "groups of components that are edited together; `layers`, and of these components `heads`, `neurons` or `dims`, choose what is grouped") \
 X(SWEEP_NOISE, "noise", KEY_LATER, NULL, "", "noised runs") \
 X(SWEEP_EDITS, "edits", KEY_LATER, NULL, "", "edits by hand") \
 X(SWEEP_RECORD, "record", "list of maps", NULL, "none", \
@@ -177,6 +179,29 @@ X(REQUIRE_MARGIN, "margin", "number", NULL, "no least margin", "least logit_diff
 X(WINDOW_WIDTH, "width", "whole number", NULL, NULL, "w, in layers") \
 X(WINDOW_RULE, "rule", "`rome` or `symmetric`", "rome", NULL, \
   "of layer l: rome l - w//2 .. l - w//2 + w - 1, which are w layers; symmetric l - w//2 .. l + w//2")
+
+#define GROUPS_KEYS(X) \
+X(GROUPS_OF, "of", "`mlp_post`, `z` or `mlp_out`", NULL, NULL, \
+  "neurons, heads, or entries of the MLPs' output; the sweep's `site`") \
+X(GROUPS_N, "n", "whole number", NULL, "each component is a group", \
+  "how many groups; where it does not divide them, the first ones are larger by one") \
+X(GROUPS_PER, "per", "`layer` or `model`", NULL, "layer; model with `mask: {keep: ..}`", \
+  "layer: n groups in every layer, one layer a cell with `by: [layer]`, else group i of all layers together; model: n groups over all layers") \
+X(GROUPS_PARTITION, "partition", "`contiguous`, `random`, list, or FILE", "contiguous", NULL, \
+  "contiguous: in the order of layers and numbers; random: shuffled with `seed` first, each layer by itself where they are per layer; a list of groups, each a component or a list of them (per layer: numbers and ranges 0-255; per model: L8N2744, L8N0-255, L9H9, L3D17), inline or as the whole of a YAML or JSON file. What is in no group is never edited") \
+X(GROUPS_SEED, "seed", "whole number", "0", NULL, "of the shuffle")
+
+#define MASK_KEYS(X) \
+X(MASK_FRACTION, "fraction", "number from 0 to 1", NULL, "", \
+  "keep this share of the groups (rounded down to whole groups), chosen at random, and edit the rest; gives the axis `draw`") \
+X(MASK_DRAWS, "draws", "whole number", "100", NULL, "of fraction") \
+X(MASK_PERMUTATIONS, "permutations", "whole number", NULL, "", \
+  "keep the first 1, 2, .. n - 1 groups of so many random orders: what Shapley values need; gives the axis `draw`, whose draw 0 keeps none") \
+X(MASK_KEEP, "keep", "list, or FILE", NULL, "", \
+  "keep these groups, as in `partition`, and edit every other component of the layers; then the same with each of them removed in turn: a list of cells with the column removed, -1 in the first") \
+X(MASK_PER, "per", "`sweep` or `pair`", "sweep", NULL, \
+  "the same draws for all pairs, or each pair its own") \
+X(MASK_SEED, "seed", "whole number", "0", NULL, "of the draws")
 
 #define SELECT_KEYS(X) \
 X(SELECT_FIRST, "first", "whole number", NULL, "all", "the first so many pairs") \
@@ -244,6 +269,8 @@ X(SCOPE_RESAMPLE, RESAMPLE_KEYS, "`value: {resample: ..}`") \
 X(SCOPE_METRIC, METRIC_KEYS, "A metric, as a map") \
 X(SCOPE_REQUIRE, REQUIRE_KEYS, "`require`") \
 X(SCOPE_WINDOW, WINDOW_KEYS, "`window` of a sweep") \
+X(SCOPE_GROUPS, GROUPS_KEYS, "`groups` of a sweep") \
+X(SCOPE_MASK, MASK_KEYS, "`mask` of a sweep, as a map") \
 X(SCOPE_SELECT, SELECT_KEYS, "`select` of a sweep") \
 X(SCOPE_ACTIVATIONS, ACTIVATIONS_KEYS, "An entry of `activations`") \
 X(SCOPE_RECORD, RECORD_KEYS, "An entry of `record` of a sweep") \
@@ -271,6 +298,8 @@ enum resample_key { RESAMPLE_KEYS(KEY_ENUM) KEY_RESAMPLE_COUNT };
 enum metric_key { METRIC_KEYS(KEY_ENUM) KEY_METRIC_COUNT };
 enum require_key { REQUIRE_KEYS(KEY_ENUM) KEY_REQUIRE_COUNT };
 enum window_key { WINDOW_KEYS(KEY_ENUM) KEY_WINDOW_COUNT };
+enum groups_key { GROUPS_KEYS(KEY_ENUM) KEY_GROUPS_COUNT };
+enum mask_key { MASK_KEYS(KEY_ENUM) KEY_MASK_COUNT };
 enum select_key { SELECT_KEYS(KEY_ENUM) KEY_SELECT_COUNT };
 enum activations_key { ACTIVATIONS_KEYS(KEY_ENUM) KEY_ACTIVATIONS_COUNT };
 enum record_key { RECORD_KEYS(KEY_ENUM) KEY_RECORD_COUNT };

@@ -83,6 +83,41 @@ static enum status check_analysis(const struct job *job,
     return err->status;
 }
 
+/* The groups against the model: every listed component is there, and no more
+ * groups are asked for than there are components. */
+static enum status check_groups(const struct shape *shape,
+                                const struct sweep *sweep)
+{
+    enum { MOST_ROWS = 1 << 30 };
+    const struct groups *groups = &sweep->groups;
+    if (!groups->is_given) return STATUS_OK;
+    int width = groups_width(sweep->site, shape->config);
+    for (int i = 0; i < groups->n_ranges; i++)
+        if (check_index(shape, "groups", "layer", groups->ranges[i].layer,
+                        shape->config->n_layer) ||
+            check_index(shape, "groups", "component", groups->ranges[i].last,
+                        width))
+            return shape->r->err->status;
+    const struct subset *chosen = sweep->site == SITE_Z ? &sweep->heads
+                                  : sweep->site == SITE_MLP_OUT
+                                      ? &sweep->dims
+                                      : &sweep->neurons;
+    int layers =
+        sweep->layers.is_given ? sweep->layers.n : shape->config->n_layer;
+    const struct groups all = {.per = groups->per};
+    int most = groups_count(&all, layers, chosen->is_given ? chosen->n : width);
+    int n = groups_count(groups, layers, chosen->is_given ? chosen->n : width);
+    if (groups->partition != PARTITION_LIST && n > most)
+        return reading_fail(shape->r, NULL, "groups",
+                            "n: found %d, expected at most %d: there are no "
+                            "more components",
+                            n, most);
+    if (mask_rows(&sweep->mask, n) > MOST_ROWS)
+        return reading_fail(shape->r, NULL, "mask",
+                            "more than %d cells of %d groups", MOST_ROWS, n);
+    return STATUS_OK;
+}
+
 enum status job_check_shape(const struct job *job,
                             const struct model_config *config, struct err *err)
 {
@@ -102,6 +137,7 @@ enum status job_check_shape(const struct job *job,
                            config->d_mlp);
         (void)check_subset(&shape, "dims", "dim", &sweep->dims, width);
         (void)check_tuples(&shape, sweep);
+        (void)check_groups(&shape, sweep);
         if (sweep->value.kind == VALUE_ADD && sweep->value.n_vector != width)
             (void)reading_fail(&r, NULL, "add",
                                "%s holds %d values, expected %d, as %s has in "

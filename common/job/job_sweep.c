@@ -27,6 +27,7 @@ void sweep_free(struct sweep *sweep)
     free(sweep->value.scales);
     free(sweep->index_file);
     tuples_free(sweep);
+    groups_free(&sweep->groups);
     free(sweep->metrics);
     select_free(&sweep->select);
     for (int i = 0; i < sweep->n_records; i++)
@@ -91,17 +92,17 @@ static enum status check_axis(const struct reading *r, const struct doc *doc,
 static enum status read_by(const struct reading *r, const struct doc *doc,
                            struct sweep *out)
 {
-    const char *names[AXIS_SCALE];
+    const char *names[AXIS_COMPONENT_GROUP];
     if (!doc || r->err->status) return r->err->status;
     if (doc->kind != DOC_LIST)
         return reading_expect(r, doc, "by",
                               "a list of axes, e.g. [layer, position]");
-    for (int axis = 0; axis < AXIS_SCALE; axis++)
+    for (int axis = 0; axis < AXIS_COMPONENT_GROUP; axis++)
         names[axis] = axis_name((enum axis)axis);
     for (size_t i = 0; i < doc->n; i++) {
         const struct doc *item = &doc->items[i];
         int axis = 0;
-        if (reading_choice(r, item, "by", names, AXIS_SCALE, &axis))
+        if (reading_choice(r, item, "by", names, AXIS_COMPONENT_GROUP, &axis))
             return r->err->status;
         if (out->by[axis])
             return reading_fail(r, item, "by", "%s is given twice",
@@ -311,7 +312,8 @@ static enum status read_run_and_value(const struct reading *r,
 {
     static const char *const bases[] = {"clean", "corrupted", "noised"};
     const struct doc *doc = keys->at[KEY_SWEEP_BASE];
-    int base = job->is_prompts_only ? RUN_CLEAN : RUN_CORRUPTED;
+    int base = job->is_prompts_only || out->groups.is_given ? RUN_CLEAN
+                                                            : RUN_CORRUPTED;
     (void)reading_choice(r, doc, "base", bases, 3, &base);
     if (base == RUN_COUNT)
         (void)reading_fail(r, doc, "base", "noised: not supported yet");
@@ -339,6 +341,69 @@ static enum status copy_metrics(const struct job *job, struct sweep *out,
     return STATUS_OK;
 }
 
+/* The site, where groups give it. */
+static enum status read_grouped_site(const struct reading *r,
+                                     const struct keys *keys, struct sweep *out)
+{
+    const struct doc *site = keys->at[KEY_SWEEP_SITE];
+    const struct doc *groups = keys->at[KEY_SWEEP_GROUPS];
+    enum site of = groups ? groups_site(r, groups) : SITE_COUNT;
+    if (!site && of == SITE_COUNT)
+        return reading_fail(r, NULL, NULL,
+                            groups ? "groups: the key of is missing (mlp_post, "
+                                     "z or mlp_out)"
+                                   : "the key site is missing (site: the "
+                                     "activation that is edited)");
+    if (site && of != SITE_COUNT && of != out->site)
+        return reading_fail(r, site, "site",
+                            "found %s, but the groups are of %s: leave the "
+                            "site out",
+                            site_name(out->site), site_name(of));
+    if (!site) out->site = of;
+    return r->err->status;
+}
+
+/* `groups` and `mask`, and the axis that the mask gives. */
+static enum status read_mask(const struct reading *r, const struct keys *keys,
+                             struct inputs *inputs, struct sweep *out)
+{
+    static const enum axis axes[MASK_KIND_COUNT] = {AXIS_COMPONENT_GROUP,
+                                                    AXIS_COMPONENT_GROUP,
+                                                    AXIS_CELL,
+                                                    AXIS_DRAW,
+                                                    AXIS_DRAW,
+                                                    AXIS_CELL};
+    static const enum axis components[] = {AXIS_HEAD, AXIS_NEURON, AXIS_DIM};
+    const struct doc *doc = keys->at[KEY_SWEEP_GROUPS];
+    if (groups_read(r, doc, keys->at[KEY_SWEEP_MASK], inputs, &out->groups,
+                    &out->mask) ||
+        !doc)
+        return r->err->status;
+    if (out->tuples)
+        return reading_fail(r, doc, "groups",
+                            "a list of cells has no groups beside it");
+    for (int i = 0; i < 3; i++)
+        if (out->by[components[i]])
+            return reading_fail(r, keys->at[KEY_SWEEP_BY], "by",
+                                "found %s: the groups stand in its place",
+                                axis_name(components[i]));
+    if (out->by[AXIS_LAYER] && out->groups.per == GROUPS_PER_MODEL)
+        return reading_fail(r, keys->at[KEY_SWEEP_BY], "by",
+                            "found layer: groups per model have members in "
+                            "many");
+    bool is_subset = out->heads.is_given || out->neurons.is_given ||
+                     (out->site == SITE_MLP_OUT && out->dims.is_given);
+    if (is_subset && out->groups.partition == PARTITION_LIST)
+        return reading_fail(r, doc, "groups",
+                            "the list already says which components there "
+                            "are: leave heads, neurons and dims out");
+    if (out->site == SITE_Z && out->dims.is_given)
+        return reading_fail(r, keys->at[KEY_SWEEP_DIMS], "dims",
+                            "groups of z are of whole heads");
+    out->by[axes[out->mask.kind]] = true;
+    return STATUS_OK;
+}
+
 enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
                        const struct doc *store, struct inputs *inputs,
                        const struct job *job, struct sweep *out)
@@ -363,6 +428,7 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
     (void)reading_choice(&inside, keys.at[KEY_SWEEP_SITE], "site", sites,
                          SITE_COUNT, &site);
     out->site = (enum site)site;
+    if (read_grouped_site(&inside, &keys, out)) goto out;
     (void)reading_choice(&inside, keys.at[KEY_SWEEP_LABEL_POSITIONS],
                          "label_positions", joints, 2, &joint);
     out->labels_joint = joint == 0;
@@ -376,7 +442,7 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
         read_index(&inside, keys.at[KEY_SWEEP_INDEX], inputs, out))
         goto out;
     if (out->tuples && check_list(&inside, &keys, out)) goto out;
-    if (!out->tuples && !keys.at[KEY_SWEEP_BY])
+    if (!out->tuples && !keys.at[KEY_SWEEP_BY] && !keys.at[KEY_SWEEP_GROUPS])
         (void)reading_fail(&inside, NULL, NULL,
                            "the key by is missing (a list of axes, e.g. "
                            "[layer, position]; [] is one cell)");
@@ -386,6 +452,7 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
                            "`heads: [L9H9, ..]`, `neurons: [L8N2744, ..]` or "
                            "`index`");
     if (r->err->status || check_places(&inside, &keys, out) ||
+        read_mask(&inside, &keys, inputs, out) ||
         read_window(&inside, keys.at[KEY_SWEEP_WINDOW], out) ||
         read_run_and_value(&inside, &keys, inputs, job, out) ||
         select_read(&inside, keys.at[KEY_SWEEP_SELECT], &out->select) ||

@@ -3,6 +3,7 @@
 #ifndef PATCHSWEEP_COMMON_PLAN_CELL_H
 #define PATCHSWEEP_COMMON_PLAN_CELL_H
 
+#include "common/plan/masks.h"
 #include "common/plan/plan.h"
 #include "common/plan/reach.h"
 
@@ -18,10 +19,11 @@ struct cell {
     const struct grid *grid;
     const struct sweep *sweep;
     const struct pair *pair;
-    int pair_index, sample;
+    int pair_index, sample, sweep_index;
     const struct pair *source_pair; /* whose run is read; NULL: none */
     enum run source_run;
     int index[PLAN_MAX_AXES];
+    struct mask_row mask; /* where the sweep has groups */
     struct span heads;
     struct span layers; /* at NULL with n > 0: first_layer and on */
     int first_layer, one_layer, one_head, one_column, scale_index;

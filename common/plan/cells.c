@@ -5,6 +5,7 @@
 #include "common/plan/cell.h"
 #include "common/plan/cells.h"
 #include "common/plan/grid.h"
+#include "common/plan/masks.h"
 
 static const struct grid_axis *axis_of(const struct cell *cell, enum axis axis,
                                        int *index)
@@ -156,6 +157,7 @@ bool cell_open(struct cell *cell, const struct plan *plan, int sweep, int pair,
     cell->sweep = &plan->job->sweeps[sweep];
     cell->pair = &plan->pairs->items[pair];
     cell->pair_index = pair;
+    cell->sweep_index = sweep;
     cell->sample = sample;
     cell->scale_index = -1;
     const struct sweep *s = cell->sweep;
@@ -173,6 +175,7 @@ bool cell_open(struct cell *cell, const struct plan *plan, int sweep, int pair,
         return false;
     grid_coordinates(cell->grid, number, cell->index);
     int index;
+    cell->mask = masks_row(cell->grid, pair, cell->index);
     if (axis_of(cell, AXIS_SCALE, &index)) cell->scale_index = index;
     return true;
 }
@@ -225,7 +228,8 @@ static bool resolve(struct cell *cell, const struct plan *plan, int sweep,
 {
     if (!cell_open(cell, plan, sweep, pair, sample, number)) return false;
     int index;
-    bool is_listed = axis_of(cell, AXIS_CELL, &index) != NULL;
+    bool is_listed =
+        cell->sweep->tuples && axis_of(cell, AXIS_CELL, &index) != NULL;
     return cell_place(cell, is_listed ? &cell->sweep->tuples[index] : NULL);
 }
 
@@ -259,6 +263,9 @@ struct judge cell_judge(const struct cell *cell)
 bool cell_row_matters(const struct cell *cell, const struct judge *judge,
                       int layer, int i)
 {
+    if (cell->sweep->groups.is_given &&
+        !masks_edits_layer(cell->plan, cell->sweep_index, &cell->mask, layer))
+        return false;
     enum site site = cell->sweep->site;
     int row = cell->rows.base[i];
     int last_layer = cell->plan->config->n_layer;
@@ -437,6 +444,8 @@ enum status cell_fill_layer(struct edit *edit, const struct cell *cell,
     edit->rows = (struct span){n, copy_ints(arena, base, n, err)};
     edit->source_rows = copy_ints(arena, source, n, err);
     edit->table_rows = copy_ints(arena, table, n, err);
+    if (cell->sweep->groups.is_given && !err->status)
+        return masks_fill(edit, cell->plan, sweep, &cell->mask, arena, err);
     return err->status;
 }
 

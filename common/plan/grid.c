@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/plan/masks.h"
 
 static enum status fill_values(struct grid_axis *axis,
                                const struct subset *subset, int all,
@@ -135,8 +136,13 @@ static enum status fill_axis(struct grid_axis *out, enum axis axis,
     case AXIS_LABEL:
         return fill_labels(out, sweep, pairs, err);
     case AXIS_CELL:
-        out->n = sweep->n_tuples;
+        out->n = sweep->groups.is_given ? masks_extent(sweep, axis, config)
+                                        : sweep->n_tuples;
         return STATUS_OK;
+    case AXIS_COMPONENT_GROUP:
+    case AXIS_DRAW:
+        return fill_values(out, &(struct subset){0},
+                           masks_extent(sweep, axis, config), err);
     case AXIS_SCALE:
         out->n = sweep->value.n_scales;
         return STATUS_OK;

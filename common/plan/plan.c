@@ -9,6 +9,7 @@
 #include "common/plan/cells.h"
 #include "common/plan/grid.h"
 #include "common/plan/keep.h"
+#include "common/plan/masks.h"
 #include "common/plan/reference.h"
 #include "common/plan/segment.h"
 #include "common/plan/shape.h"
@@ -93,6 +94,7 @@ enum status plan_open(struct plan *out, const struct job *job,
     size_t n = (size_t)job->n_sweeps;
     out->grids = mem_calloc(n, sizeof *out->grids, "a plan", err);
     out->references = mem_calloc(n, sizeof *out->references, "a plan", err);
+    out->masks = mem_calloc(n, sizeof *out->masks, "a plan", err);
     for (int s = 0; s < job->n_sweeps; s++) {
         if (out->references)
             out->references[s].own = references[s];
@@ -100,7 +102,7 @@ enum status plan_open(struct plan *out, const struct job *job,
             pairs_free(&references[s]);
         references[s] = (struct pairs){0};
     }
-    if (!out->grids || !out->references) goto failed;
+    if (!out->grids || !out->references || !out->masks) goto failed;
     if (pairs->max_tokens > PLAN_MAX_TOKENS) {
         (void)err_set(err, STATUS_INPUT,
                       "a prompt of %d tokens; at most %d are planned for",
@@ -112,7 +114,8 @@ enum status plan_open(struct plan *out, const struct job *job,
         if (plan_reference(out, s)->max_tokens > PLAN_MAX_TOKENS ||
             grid_open(&out->grids[s], &job->sweeps[s], pairs, config, err) ||
             select_pairs(&out->grids[s], pairs, err) ||
-            reference_open(out, s, err) || fill_key(out, s, err)) {
+            reference_open(out, s, err) || masks_open(out, s, err) ||
+            fill_key(out, s, err)) {
             (void)err_set(err, STATUS_INPUT,
                           "sweep %s: a reference prompt is longer than %d "
                           "tokens",
@@ -134,6 +137,7 @@ void plan_free(struct plan *plan)
     for (int s = 0; s < n; s++) {
         if (plan->grids) grid_free(&plan->grids[s]);
         if (plan->references) reference_free(&plan->references[s]);
+        if (plan->masks) masks_free(&plan->masks[s]);
     }
     for (int i = 0; i < plan->n_exports; i++)
         keep_free(&plan->exports[i]);
@@ -147,6 +151,7 @@ void plan_free(struct plan *plan)
     free(plan->references);
     free(plan->exports);
     free(plan->records);
+    free(plan->masks);
     free(plan->baseline_metrics);
     free(plan->extension_target);
     free(plan->blocks);

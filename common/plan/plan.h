@@ -70,7 +70,8 @@ struct grid_axis {
     int n;
     int *values;   /* layer, head, neuron ..: the numbers; position, dest, src:
                     * indices (a negative one counts from the end of each
-                    * pair); label: 0 .. n-1; NULL for cell and scale; owned */
+                    * pair); label, component_group, draw: 0 .. n-1; NULL for
+                    * cell and scale; owned */
     char **labels; /* AXIS_LABEL, and dest or src given by label: the names,
                     * NULL where an entry is a number; owned */
     int *label_item; /* which of a label's positions, -1: all; owned */
@@ -138,7 +139,8 @@ struct reference {
     int *draws;       /* resample: [pair][sample], -1: none; owned */
 };
 
-struct keep; /* keep.h */
+struct keep;  /* keep.h */
+struct masks; /* masks.h */
 
 struct plan {
     const struct job *job; /* all four kept */
@@ -150,6 +152,7 @@ struct plan {
     struct keep *exports;         /* per entry of `activations`; owned */
     struct keep *records;         /* per UNIT_RECORD's item; owned */
     int n_exports, n_records;
+    struct masks *masks;           /* per sweep; owned */
     enum metric *baseline_metrics; /* union over job and sweeps; owned */
     int n_baseline_metrics;
     int n_extensions;

@@ -87,7 +87,8 @@ static uint64_t slab_cells_of(const struct segment *segment,
     for (int i = 0; i < grid->n_axes; i++) {
         enum axis axis = grid->axes[i].axis;
         if (axis == AXIS_LAYER || axis == AXIS_POSITION || axis == AXIS_LABEL ||
-            axis == AXIS_CELL)
+            axis == AXIS_CELL || axis == AXIS_COMPONENT_GROUP ||
+            axis == AXIS_DRAW)
             leading = i + 1;
         if (axis == AXIS_DEST || axis == AXIS_SRC) *is_uneven = true;
     }

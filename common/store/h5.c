@@ -340,9 +340,11 @@ void h5_write(struct h5 *h5, int64_t variable, const size_t *start,
         from[i] = start[i];
         size[i] = count[i];
     }
-    hid_t memory = H5Screate_simple(rank, size, NULL);
-    if (H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, size, NULL) <
-            0 ||
+    /* a sweep of one cell has numbers without a dimension: all is selected */
+    hid_t memory =
+        rank > 0 ? H5Screate_simple(rank, size, NULL) : H5Screate(H5S_SCALAR);
+    if ((rank > 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL,
+                                         size, NULL) < 0) ||
         H5Dwrite(variable, native, memory, space, H5P_DEFAULT, data) < 0)
         h5_private_fail(h5, "write", "a part of a variable");
     H5Sclose(memory);

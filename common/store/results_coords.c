@@ -117,6 +117,8 @@ static void make_axis(struct results *results,
         [AXIS_NEURON] = "neuron of the MLP",
         [AXIS_DIM] = "dimension of the vector",
         [AXIS_CELL] = "number in the sweep's list",
+        [AXIS_COMPONENT_GROUP] = "group of components",
+        [AXIS_DRAW] = "draw of the groups that are kept",
         [AXIS_SCALE] = "factor of the vector that is added"};
     const char *name = axis_name(axis->axis);
     size_t n = (size_t)axis->n;
@@ -331,7 +333,8 @@ void results_coords_write(struct results *results,
     }
     for (int i = 0; i < grid->n_axes; i++)
         make_axis(results, layout, &grid->axes[i]);
-    if (grid_axis_find(grid, AXIS_CELL)) make_columns(results, layout);
+    if (grid->sweep->tuples) make_columns(results, layout);
+    results_groups_write(results, layout);
     if (has_pairs) make_tokens(results, layout);
     fill_metrics(results, layout);
     append(layout->pair_coordinates, layout->cell_coordinates);

@@ -207,7 +207,7 @@ static bool is_absolute_cell(const struct grid *grid, uint64_t cell)
     grid_coordinates(grid, cell, index);
     for (int i = 0; i < grid->n_axes; i++) {
         const struct grid_axis *axis = &grid->axes[i];
-        if (axis->axis == AXIS_CELL) {
+        if (axis->axis == AXIS_CELL && grid->sweep->tuples) {
             const struct cell_tuple *tuple = &grid->sweep->tuples[index[i]];
             if (tuple->position >= 0 || tuple->dest >= 0 || tuple->src >= 0)
                 return true;

@@ -107,6 +107,11 @@ void results_coords_write(struct results *results,
                           struct results_layout *layout, int sweep);
 void results_layout_free(struct results_layout *layout);
 
+/* Members of groups, active, group_a and so on of a sweep with groups; nothing
+ * for others. The axes are made. */
+void results_groups_write(struct results *results,
+                          struct results_layout *layout);
+
 /* The rest of a sweep's group. */
 void results_sweep_write(struct results *results,
                          const struct results_layout *layout);

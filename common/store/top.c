@@ -10,7 +10,7 @@
 #include "common/job/job.h"
 #include "common/store/h5.h"
 
-enum { PATH_BYTES = 4 * H5_NAME_BYTES, MOST_COLUMNS = 2 * AXIS_COUNT + 3 };
+enum { PATH_BYTES = 4 * H5_NAME_BYTES, MOST_COLUMNS = 2 * AXIS_COUNT + 6 };
 
 /* One column of coordinates: texts of an axis' values, or of the columns of a
  * list along it. */
@@ -67,6 +67,17 @@ out:
     free(numbers);
 }
 
+/* Which groups a cell masks. */
+static void add_group_columns(struct table *t, enum axis axis)
+{
+    static const char *const names[] = {"group_a", "group_b", "removed"};
+    for (int i = 0; axis == AXIS_CELL && i < 3; i++) {
+        char path[PATH_BYTES];
+        snprintf(path, sizeof path, "%s/%s", t->group, names[i]);
+        if (h5_has(t->h5, path)) add_column(t, names[i], t->n_axes);
+    }
+}
+
 /* A column an axis of the text "layer position"; for `cell` its list's. */
 static void add_columns(struct table *t, const char *axes)
 {
@@ -83,6 +94,7 @@ static void add_columns(struct table *t, const char *axes)
                 if (i != AXIS_CELL && h5_has(t->h5, path))
                     add_column(t, axis_name((enum axis)i), t->n_axes);
             }
+            add_group_columns(t, (enum axis)axis);
             t->n_axes++;
         }
         axes += n + (axes[n] == ' ');

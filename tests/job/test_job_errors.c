@@ -98,8 +98,8 @@ static const struct row refused[] = {
     {"sweeps: [z]",
      "sweep 0: found 'z', expected a map with the keys name, description, "
      "site, by, layers, positions, labels, heads, neurons, dims, dest, src, "
-     "index, label_positions, base, value, identity, window, record, metrics, "
-     "select, store"},
+     "index, label_positions, base, value, identity, window, mask, groups, "
+     "record, metrics, select, store"},
     {"sweeps: [{by: [layer]}]",
      "sweep 0: the key site is missing (site: the activation that is edited)"},
     {"sweeps: [{site: z}]", "sweep 'z': the key by is missing (a list of axes, "
@@ -239,10 +239,6 @@ static const struct row refused[] = {
      "sweep 'z': window: rule: found 'left', expected rome or symmetric"},
     {"sweeps: [{site: z, by: [layer], hold: [mlp_out]}]",
      "sweep 'z': hold: not supported yet (severed paths)"},
-    {"sweeps: [{site: z, by: [layer], mask: each}]",
-     "sweep 'z': mask: not supported yet (group masks)"},
-    {"sweeps: [{site: z, by: [layer], groups: {of: z}}]",
-     "sweep 'z': groups: not supported yet (groups of components)"},
     {"sweeps: [{site: z, by: [layer], noise: {}}]",
      "sweep 'z': noise: not supported yet (noised runs)"},
     {"sweeps: [{site: z, by: [layer], edits: []}]",

@@ -19,7 +19,9 @@ static const char text[] =
     "   heads: [0-1], select: {sample: 1, groups: [g]}}\n"
     "- {name: b, site: z, heads: [L1H2, L0H1], positions: [1, end],\n"
     "   base: clean, value: {resample: {n: 2, prompts: p.jsonl}}}\n"
-    "- {name: c, site: z, index: c.csv, value: zero, metrics: [prob]}\n";
+    "- {name: c, site: z, index: c.csv, value: zero, metrics: [prob]}\n"
+    "- {name: d, groups: {of: mlp_post, n: 12}, mask: each, by: [layer]}\n"
+    "- {name: e, groups: {of: z}, mask: {keep: g.json}}\n";
 
 static const char lines[] =
     "{\"clean\": \"The Space Needle is\", \"corrupted\": \"The Space Station "
@@ -38,6 +40,7 @@ static bool run(size_t n, const struct tokenizer *tokenizer)
     job_text_open(&inputs, text);
     job_text_add(&inputs, "p.jsonl", lines, sizeof lines - 1);
     job_text_add(&inputs, "c.csv", "layer,head,label\n0,1,end\n", 25);
+    job_text_add(&inputs, "g.json", "[\"L0H1\", [\"L1H0-2\"]]", 20);
     fail_alloc_start(n);
     if (!job_parse(&job, &inputs, NULL, 0, &err)) {
         if (!pairs_build(&built, &job, &inputs, &gpt2_config, tokenizer, &err))

@@ -77,6 +77,11 @@ def digests(path, spec):
         value = sweep.get("value")
         if "index" in sweep:
             files.add(folder / sweep["index"])
+        mask = sweep.get("mask")
+        lists = (sweep.get("groups", {}).get("partition"),
+                 mask.get("keep") if isinstance(mask, dict) else None)
+        files |= {folder / name for name in lists
+                  if str(name).endswith(".json")}
         if isinstance(value, dict):
             name = value.get("add") or value["mean"]["prompts"]
             files |= {folder / name} if name != "pairs" else set()

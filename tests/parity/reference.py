@@ -447,9 +447,14 @@ class Job:
             spec.get("weights", "raw"), order)
         self.pairs = [Pair(self.model, p) for p in spec["pairs"]]
         self.metrics = metric_names(spec["metrics"])
-        self.sweeps = [Sweep(self.model,
-                             {"metrics": spec["metrics"], **s}, self.pairs,
-                             folder) for s in spec["sweeps"]]
+        self.sweeps = [self.sweep({"metrics": spec["metrics"], **s}, folder)
+                       for s in spec["sweeps"]]
+
+    def sweep(self, spec, folder):
+        if "groups" not in spec:
+            return Sweep(self.model, spec, self.pairs, folder)
+        from grouped import GroupedSweep  # which builds on this module
+        return GroupedSweep(self.model, spec, self.pairs, folder)
 
     def baseline(self, name):
         """[run, pair]"""

@@ -10,7 +10,7 @@ import xarray as xr
 
 # What a sweep's cells can be counted along, in the canonical order.
 AXES = ("cell", "layer", "position", "label", "head", "dest", "src", "neuron", "dim",
-        "scale")
+        "component_group", "draw", "scale")
 # Axes whose whole numbers count tokens from the beginning of the prompt.
 POSITION_AXES = ("position", "dest", "src")
 
