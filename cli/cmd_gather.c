@@ -8,7 +8,8 @@
 static const char help[] =
     "usage: patchsweep gather OUT\n"
     "\n"
-    "Write OUT/results.h5 anew from OUT/journal: of a run that is at work, "
+    "Write OUT/results.h5 anew from OUT/journal, and OUT/activations.h5 from\n"
+    "OUT/parts where the job keeps activations: of a run that is at work, "
     "that\n"
     "was killed, or that is done. Needs nothing but OUT.\n"
     "\n"
@@ -19,15 +20,22 @@ static enum status gather(const char *folder, struct err *err)
     struct journal *journal = NULL;
     struct study study = {0};
     struct results_summary summary;
+    struct activations_summary kept;
     if (results_file_open_journal(&journal, folder, err) ||
         studies_open_journal(&study, journal, err) ||
-        results_file_write(folder, &study, journal, &summary, err))
+        results_file_write(folder, &study, journal, &summary, err) ||
+        results_file_write_activations(folder, &study, journal, &kept, err))
         goto out;
     command_print_banner(stdout, study.config.banner);
     printf("%s/results.h5: %llu of %llu units%s\n", folder,
            (unsigned long long)summary.units_done,
            (unsigned long long)tally_live_units(&study.plan),
            summary.is_complete ? ", complete" : "");
+    if (kept.units)
+        printf("%s/activations.h5: %llu of %llu units%s\n", folder,
+               (unsigned long long)kept.units_done,
+               (unsigned long long)kept.units,
+               kept.is_complete ? ", complete" : "");
     if (summary.units_failed)
         printf("%llu units failed: see /failures\n",
                (unsigned long long)summary.units_failed);

@@ -285,6 +285,14 @@ static enum status gather(struct run_state *s, struct err *err)
         return err->status;
     fprintf(stderr, "%s/results.h5: %llu units\n", s->arguments->folder,
             (unsigned long long)summary.units_done);
+    struct activations_summary kept;
+    if (results_file_write_activations(s->arguments->folder, &s->study,
+                                       coordinator_journal(s->coordinator),
+                                       &kept, err))
+        return err->status;
+    if (kept.units)
+        fprintf(stderr, "%s/activations.h5: %llu units\n", s->arguments->folder,
+                (unsigned long long)kept.units_done);
     return STATUS_OK;
 }
 

@@ -31,3 +31,13 @@ enum status results_file_write(const char *folder, const struct study *study,
     free(path);
     return status;
 }
+
+enum status results_file_write_activations(const char *folder,
+                                           const struct study *study,
+                                           struct journal *journal,
+                                           struct activations_summary *summary,
+                                           struct err *err)
+{
+    return activations_write(&study->plan, study->tokenizer, journal, folder,
+                             summary, err);
+}

@@ -3,6 +3,7 @@
 #define PATCHSWEEP_CLI_RESULTS_FILE_H
 
 #include "common/plan/study.h"
+#include "common/store/activations.h"
 #include "common/store/results.h"
 
 /* Open OUT/journal for reading; STATUS_INPUT where OUT holds no run. */
@@ -14,5 +15,13 @@ enum status results_file_write(const char *folder, const struct study *study,
                                struct journal *journal,
                                struct results_summary *summary,
                                struct err *err) WARN_UNUSED;
+
+/* Write OUT/activations.h5 anew where the job keeps activations; summary->units
+ * is 0 where it does not. */
+enum status results_file_write_activations(const char *folder,
+                                           const struct study *study,
+                                           struct journal *journal,
+                                           struct activations_summary *summary,
+                                           struct err *err) WARN_UNUSED;
 
 #endif

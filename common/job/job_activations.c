@@ -11,7 +11,6 @@
 #include "common/job/subset.h"
 #include "common/model/hook.h"
 
-static const bool is_gated = true; /* until the file is written */
 enum { MOST_ENTRIES = 1000, MOST_HOOKS = 10000 };
 
 void keeping_free(struct keeping *keeping)
@@ -87,9 +86,6 @@ enum status activations_read(const struct reading *r, const struct doc *doc,
                              struct job *out)
 {
     if (!doc || r->err->status) return r->err->status;
-    if (is_gated)
-        return reading_fail(r, doc, "activations",
-                            "not supported yet (exported activations)");
     if (doc->kind != DOC_LIST || doc->n == 0 || doc->n > MOST_ENTRIES)
         return reading_expect(r, doc, "activations",
                               "a list of maps with the key hooks");
@@ -136,9 +132,6 @@ enum status records_read(const struct reading *outer, const struct doc *doc,
                          struct sweep *out)
 {
     if (!doc || outer->err->status) return outer->err->status;
-    if (is_gated)
-        return reading_fail(outer, doc, "record",
-                            "not supported yet (activations of edited cells)");
     if (doc->kind != DOC_LIST || doc->n == 0 || doc->n > MOST_ENTRIES)
         return reading_expect(outer, doc, "record",
                               "a list of maps with the keys hooks and cells");

@@ -64,6 +64,8 @@ void hook_print_name(char *text, size_t size, enum hook hook, int layer)
 
 bool hook_is_scores(enum hook hook) { return hooks[hook].shape == HOOK_SCORES; }
 
+bool hook_is_mlp(enum hook hook) { return hooks[hook].shape == HOOK_MLP; }
+
 int hook_layers(enum hook hook, const struct model_config *config)
 {
     return hooks[hook].place == HOOK_IN_BLOCK ? config->n_layer : 1;

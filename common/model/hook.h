@@ -69,8 +69,9 @@ enum hook_place hook_place(enum hook hook);
 void hook_set_shape(struct hook_view *view, const struct model_config *config,
                     size_t S);
 
-/* Whether its shape is (H, S, S). */
+/* Whether its shape is (H, S, S); is (S, F). */
 bool hook_is_scores(enum hook hook);
+bool hook_is_mlp(enum hook hook);
 
 /* Layers that a hook is in; 1 outside the blocks. */
 int hook_layers(enum hook hook, const struct model_config *config);

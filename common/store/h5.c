@@ -45,6 +45,16 @@ void h5_private_fail(struct h5 *h5, const char *doing, const char *what)
 
 bool h5_is_failed(const struct h5 *h5) { return h5->err.status != STATUS_OK; }
 
+/* IEEE 754 binary16, which HDF5 1.10 has no name for. */
+static hid_t half_type(void)
+{
+    hid_t type = H5Tcopy(H5T_NATIVE_FLOAT);
+    H5Tset_fields(type, 15, 10, 5, 0, 10);
+    H5Tset_size(type, 2);
+    H5Tset_ebias(type, 15);
+    return type;
+}
+
 hid_t h5_private_type(enum h5_type type)
 {
     switch (type) {
@@ -54,6 +64,8 @@ hid_t h5_private_type(enum h5_type type)
         return H5Tcopy(H5T_NATIVE_INT32);
     case H5_TYPE_I64:
         return H5Tcopy(H5T_NATIVE_INT64);
+    case H5_TYPE_F16:
+        return half_type();
     case H5_TYPE_F32:
         return H5Tcopy(H5T_NATIVE_FLOAT);
     case H5_TYPE_F64:
@@ -65,6 +77,13 @@ hid_t h5_private_type(enum h5_type type)
     H5Tset_size(text, H5T_VARIABLE);
     H5Tset_cset(text, H5T_CSET_UTF8);
     return text;
+}
+
+hid_t h5_private_native(hid_t type)
+{
+    if (H5Tget_class(type) == H5T_FLOAT && H5Tget_size(type) == 2)
+        return half_type();
+    return H5Tget_native_type(type, H5T_DIR_DEFAULT);
 }
 
 /* On disk: the same, little-endian on any machine. */
@@ -209,8 +228,10 @@ static hid_t make(struct h5 *h5, const char *path, enum h5_type type, int rank,
         for (int i = 0; i < rank; i++)
             chunk[i] = spec->chunk[i];
         H5Pset_chunk(creation, rank, chunk);
-        H5Pset_shuffle(creation);
-        H5Pset_deflate(creation, DEFLATE_LEVEL);
+        if (!spec->is_raw) {
+            H5Pset_shuffle(creation);
+            H5Pset_deflate(creation, DEFLATE_LEVEL);
+        }
     }
     if (spec && spec->has_fill)
         H5Pset_fill_value(creation, H5T_NATIVE_FLOAT, &nan_value);
@@ -300,6 +321,7 @@ void h5_make_variable(struct h5 *h5, const char *group,
     hid_t scales[H5_MAX_DIMS], variable = -1;
     hsize_t dims[H5_MAX_DIMS];
     const float nan_value = NAN;
+    const uint16_t nan_half = 0x7e00;
     join(path, group, spec->name);
     int rank = open_scales(h5, group, spec->dims, scales, dims);
     if (!h5_is_failed(h5))
@@ -312,7 +334,9 @@ void h5_make_variable(struct h5 *h5, const char *group,
     for (int i = 0; i < rank; i++)
         H5Dclose(scales[i]);
     if (spec->has_fill)
-        h5_put_values(h5, path, "_FillValue", spec->type, 1, &nan_value);
+        h5_put_values(h5, path, "_FillValue", spec->type, 1,
+                      spec->type == H5_TYPE_F16 ? (const void *)&nan_half
+                                                : &nan_value);
     if (spec->long_name) h5_put_text(h5, path, "long_name", spec->long_name);
     if (spec->units) h5_put_text(h5, path, "units", spec->units);
     if (spec->coordinates)
@@ -334,7 +358,7 @@ void h5_write(struct h5 *h5, int64_t variable, const size_t *start,
     hsize_t from[H5_MAX_DIMS], size[H5_MAX_DIMS];
     hid_t space = H5Dget_space(variable);
     hid_t type = H5Dget_type(variable);
-    hid_t native = H5Tget_native_type(type, H5T_DIR_DEFAULT);
+    hid_t native = h5_private_native(type);
     int rank = H5Sget_simple_extent_ndims(space);
     for (int i = 0; i < rank && i < H5_MAX_DIMS; i++) {
         from[i] = start[i];

@@ -24,6 +24,7 @@ enum { H5_MAX_DIMS = 16, H5_NAME_BYTES = 256 };
     X(H5_TYPE_U8, uint8_t)                                                     \
     X(H5_TYPE_I32, int32_t)                                                    \
     X(H5_TYPE_I64, int64_t)                                                    \
+    X(H5_TYPE_F16, uint16_t) /* the bits of half.h */                          \
     X(H5_TYPE_F32, float)                                                      \
     X(H5_TYPE_F64, double)                                                     \
     X(H5_TYPE_TEXT, char *)
@@ -69,6 +70,7 @@ struct h5_spec {
     const char *coordinates; /* names of auxiliary coordinates */
     const size_t *chunk;     /* per dimension; then compressed. NULL: in one
                               * piece */
+    bool is_raw;             /* chunks are not compressed */
     bool has_fill; /* floats: _FillValue = NaN (not for coordinates) */
 };
 

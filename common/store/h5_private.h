@@ -18,4 +18,7 @@ void h5_private_fail(struct h5 *h5, const char *doing, const char *what);
 /* The type in memory; H5Tclose by the caller. */
 hid_t h5_private_type(enum h5_type type);
 
+/* The type in memory of a variable of this type in the file; likewise. */
+hid_t h5_private_native(hid_t type);
+
 #endif

@@ -77,8 +77,7 @@ static void name_dims(struct results_layout *layout)
     append(layout->reduced_dims, layout->axes);
 }
 
-/* The name of an axis' value: a label, a label's item, or a number. */
-static char *value_text(const struct grid_axis *axis, int i, struct err *err)
+char *results_axis_text(const struct grid_axis *axis, int i, struct err *err)
 {
     struct buf text = {0};
     if (axis->labels && axis->labels[i] && axis->label_item &&
@@ -138,7 +137,7 @@ static void make_axis(struct results *results,
     } else {
         texts = mem_calloc(n, sizeof *texts, name, results->err);
         for (size_t i = 0; texts && i < n; i++)
-            texts[i] = value_text(axis, (int)i, results->err);
+            texts[i] = results_axis_text(axis, (int)i, results->err);
         if (!results->err->status)
             h5_make_dimension(results->h5, layout->group, name, n, H5_TYPE_TEXT,
                               texts, long_names[axis->axis], "1");

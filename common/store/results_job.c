@@ -145,6 +145,13 @@ static enum status digest_job(struct digest *out, const struct job *job,
     for (int s = 0; s < job->n_sweeps; s++)
         digest_add(stream, job->sweeps[s].canonical,
                    strlen(job->sweeps[s].canonical) + 1);
+    for (int i = 0; i < job->n_activations; i++)
+        digest_add(stream, job->activations[i].canonical,
+                   strlen(job->activations[i].canonical) + 1);
+    for (int s = 0; s < job->n_sweeps; s++)
+        for (int i = 0; i < job->sweeps[s].n_records; i++)
+            digest_add(stream, job->sweeps[s].records[i].canonical,
+                       strlen(job->sweeps[s].records[i].canonical) + 1);
     return digest_close(stream, out, err);
 }
 

@@ -105,6 +105,10 @@ struct results_layout {
 /* Dimensions and coordinates of a sweep's group, which is made. */
 void results_coords_write(struct results *results,
                           struct results_layout *layout, int sweep);
+/* The name of an axis' value: a label, a label's item, or a number. Owned by
+ * the caller. */
+char *results_axis_text(const struct grid_axis *axis, int i, struct err *err);
+
 void results_layout_free(struct results_layout *layout);
 
 /* Members of groups, active, group_a and so on of a sweep with groups; nothing

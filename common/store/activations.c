@@ -1,0 +1,306 @@
+/* activations.c - activations.h5 from beginning to end: an array after the
+ * other, each from the parts of its units. */
+#include "common/store/activations.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/file.h"
+#include "common/base/mem.h"
+#include "common/plan/part.h"
+#include "common/store/activations_private.h"
+#include "common/store/fresh.h"
+
+enum {
+    CHUNK_VALUES = 1 << 15,
+    SMALL_VALUES = 1 << 14 /* an array below this is stored in one piece */
+};
+
+/* What is gathered, and the buffers of one array. */
+struct gathering {
+    struct results *results;
+    const char *out;
+    struct activations_index index;
+    struct kept_group *group;
+    struct kept_array array;
+    int64_t variable;
+    struct keep_row *rows;      /* of one run; owned */
+    unsigned char *piece, *box; /* as stored; owned */
+};
+
+static size_t value_bytes(const struct keep *keep)
+{
+    return keep_bytes(keep, 1);
+}
+
+/* All of a box NaN. */
+static void clear_box(struct gathering *g)
+{
+    const uint16_t half = 0x7e00;
+    const float whole = NAN;
+    size_t n = g->array.n_box;
+    for (size_t i = 0; i < n; i++)
+        if (g->array.keep->entry->is_half)
+            memcpy(g->box + i * sizeof half, &half, sizeof half);
+        else
+            memcpy(g->box + i * sizeof whole, &whole, sizeof whole);
+}
+
+/* The kept rows of a run of S tokens from the piece to their places. */
+static void fill_box(struct gathering *g, size_t S, int n_kept)
+{
+    const struct kept_array *a = &g->array;
+    const size_t *own = a->extent + a->n_lead;
+    size_t size = value_bytes(a->keep), n = (size_t)n_kept;
+    bool is_scores = hook_is_scores(a->hook.hook);
+    size_t heads = is_scores ? own[0] : 1;
+    size_t n_rows = is_scores ? own[1] : own[0];
+    size_t to = a->n_box / heads / n_rows; /* values of a row in the box */
+    size_t from = is_scores ? S : to;
+    clear_box(g);
+    for (size_t h = 0; h < heads; h++)
+        for (size_t k = 0; k < n; k++) {
+            size_t row =
+                (size_t)(a->place_row[g->rows[k].place] + g->rows[k].item);
+            memcpy(g->box + (h * n_rows + row) * to * size,
+                   g->piece + (h * n + k) * from * size, from * size);
+        }
+}
+
+static void write_box(struct gathering *g, const struct keep_walk *pass)
+{
+    const struct kept_array *a = &g->array;
+    size_t start[H5_MAX_DIMS] = {0}, count[H5_MAX_DIMS];
+    int n = 0;
+    start[n++] = (size_t)g->group->rows[pass->pair];
+    if (a->keep->sweep >= 0) {
+        const struct grid *grid = &g->results->plan->grids[a->keep->sweep];
+        if (grid->has_samples) start[n++] = (size_t)pass->sample;
+        for (int i = 0; i < grid->n_axes; i++)
+            start[n++] = (size_t)pass->index[i];
+    }
+    for (int i = 0; i < a->n_dims; i++)
+        count[i] = i < a->n_lead ? 1 : a->extent[i];
+    h5_write(g->results->h5, g->variable, start, count, g->box);
+}
+
+/* The array's pieces of one unit. */
+static enum status take_unit(struct gathering *g, const struct unit *unit)
+{
+    const struct plan *plan = g->results->plan;
+    struct err *err = g->results->err;
+    const struct keep *keep = g->array.keep;
+    struct part_reader reader;
+    struct keep_walk pass = {
+        .plan = plan, .unit = unit, .of = &plan->segments[unit->segment]};
+    uint64_t offset = PART_HEADER_BYTES;
+    bool is_absent;
+    if (part_open(&reader, g->out, plan, unit,
+                  g->index.units[unit->number].part_bytes, &is_absent, err) ||
+        is_absent)
+        return err->status;
+    while (!err->status && keep_next(&pass)) {
+        const struct pair *pair = &plan->pairs->items[pass.pair];
+        size_t S = (size_t)pair->run[pass.run].n_tokens;
+        int n = keep_rows(keep, pair, pass.run, g->rows);
+        for (int i = 0; i < keep->n_hooks && !err->status; i++) {
+            size_t bytes =
+                keep_bytes(keep, keep_values(plan->config, keep->hooks[i].hook,
+                                             S, (size_t)n));
+            bool is_it = keep->hooks[i].hook == g->array.hook.hook &&
+                         keep->hooks[i].layer == g->array.hook.layer &&
+                         pass.run == g->group->run;
+            if (is_it && !part_read(&reader, offset, g->piece, bytes, err)) {
+                fill_box(g, S, n);
+                write_box(g, &pass);
+            }
+            offset += bytes + PART_CRC_BYTES;
+        }
+    }
+    part_close(&reader);
+    return err->status;
+}
+
+static enum status take_units(struct gathering *g, enum unit_kind kind,
+                              int item)
+{
+    const struct plan *plan = g->results->plan;
+    for (int i = 0; i < plan->n_segments; i++) {
+        const struct segment *segment = &plan->segments[i];
+        if (segment->kind != kind || segment->item != item ||
+            segment->is_dropped)
+            continue;
+        for (uint64_t u = 0; u < segment->n_units; u++) {
+            struct unit unit;
+            uint64_t number = segment->first_unit + u;
+            if (g->index.units[number].state == KEPT_NOWHERE) continue;
+            plan_unit(plan, number, &unit);
+            if (take_unit(g, &unit) || results_is_failed(g->results))
+                return g->results->err->status;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Whole trailing dimensions up to CHUNK_VALUES; or several pairs, where one
+ * has few. */
+static const size_t *choose_chunk(size_t chunk[H5_MAX_DIMS],
+                                  const struct kept_array *a)
+{
+    size_t n = 1, total = 1;
+    for (int i = 0; i < a->n_dims; i++)
+        total *= a->extent[i];
+    if (total <= SMALL_VALUES) return NULL;
+    for (int i = a->n_dims - 1; i >= 0; i--) {
+        size_t room = CHUNK_VALUES / n;
+        chunk[i] = a->extent[i] < room ? a->extent[i] : room < 1 ? 1 : room;
+        n *= chunk[i];
+    }
+    return chunk;
+}
+
+static void write_array(struct gathering *g, enum unit_kind kind, int item,
+                        int hook)
+{
+    struct results *results = g->results;
+    const struct keep *keep = plan_keep(results->plan, kind, item);
+    struct kept_array *a = &g->array;
+    size_t chunk[H5_MAX_DIMS];
+    char path[4 * H5_NAME_BYTES], long_name[2 * H5_NAME_BYTES];
+    kept_array_open(a, g->group, keep, hook);
+    g->rows = mem_calloc((size_t)a->n_rows, sizeof *g->rows, "activations",
+                         results->err);
+    g->piece =
+        mem_calloc(a->n_box, value_bytes(keep), "activations", results->err);
+    g->box =
+        mem_calloc(a->n_box, value_bytes(keep), "activations", results->err);
+    if (results_is_failed(results)) goto out;
+    if (keep->sweep < 0)
+        snprintf(long_name, sizeof long_name, "%s of the %s run", a->name,
+                 run_name(g->group->run));
+    else
+        snprintf(long_name, sizeof long_name, "%s of the edited runs", a->name);
+    const struct h5_spec spec = {.name = a->name,
+                                 .type = keep->entry->is_half ? H5_TYPE_F16
+                                                              : H5_TYPE_F32,
+                                 .dims = a->dims,
+                                 .long_name = long_name,
+                                 .units = "1",
+                                 .coordinates = a->coordinates,
+                                 .chunk = choose_chunk(chunk, a),
+                                 .has_fill = true};
+    h5_make_variable(results->h5, g->group->path, &spec, NULL);
+    snprintf(path, sizeof path, "%s/%s", g->group->path, a->name);
+    g->variable = h5_use(results->h5, path);
+    if (!results_is_failed(results)) (void)(take_units(g, kind, item) == 0);
+    h5_done(g->variable);
+out:
+    free(g->rows);
+    free(g->piece);
+    free(g->box);
+    g->rows = NULL;
+    g->piece = g->box = NULL;
+    kept_array_free(a);
+}
+
+/* The arrays of one group, entry after entry. */
+static void write_group(struct gathering *g, enum run run, int sweep)
+{
+    const struct plan *plan = g->results->plan;
+    enum unit_kind kind = sweep < 0 ? UNIT_EXPORT : UNIT_RECORD;
+    struct kept_group group;
+    if (results_is_failed(g->results)) return;
+    if (kept_group_open(&group, g->results, run, sweep)) goto out;
+    g->group = &group;
+    for (int item = 0; item < plan_items(plan, kind); item++) {
+        const struct keep *keep = plan_keep(plan, kind, item);
+        if (keep->sweep != sweep || (sweep < 0 && !keep->entry->runs[run]))
+            continue;
+        for (int hook = 0; hook < keep->n_hooks; hook++)
+            if (!results_is_failed(g->results) && group.n_rows > 0)
+                write_array(g, kind, item, hook);
+    }
+out:
+    kept_group_free(&group);
+}
+
+static void write_content(struct gathering *g)
+{
+    struct results *results = g->results;
+    const struct plan *plan = results->plan;
+    for (int run = 0; run < RUN_COUNT; run++) {
+        bool has_entry = false;
+        for (int i = 0; i < plan->n_exports; i++)
+            has_entry |= plan->exports[i].entry->runs[run];
+        if (has_entry) write_group(g, (enum run)run, -1);
+    }
+    if (plan->n_records > 0 && !results_is_failed(results))
+        h5_make_group(results->h5, "sweeps");
+    for (int s = 0; s < plan->job->n_sweeps; s++)
+        if (plan->job->sweeps[s].n_records > 0)
+            write_group(g, plan->job->sweeps[s].base, s);
+    results_job_write_root(results);
+}
+
+/* How many units there are, and whose parts are there. */
+static enum status count_units(struct gathering *g,
+                               struct activations_summary *summary)
+{
+    const struct plan *plan = g->results->plan;
+    *summary = (struct activations_summary){0};
+    for (int i = 0; i < plan->n_segments; i++) {
+        const struct segment *segment = &plan->segments[i];
+        if (!activations_is_kept(segment->kind) || segment->is_dropped)
+            continue;
+        for (uint64_t u = 0; u < segment->n_units; u++) {
+            uint64_t number = segment->first_unit + u;
+            summary->units++;
+            if (g->index.units[number].state == KEPT_NOWHERE) continue;
+            char *path = part_path(g->out, number, g->results->err);
+            if (!path) return g->results->err->status;
+            if (file_exists(path))
+                summary->units_done++;
+            else
+                summary->units_lost++;
+            free(path);
+        }
+    }
+    summary->is_complete = summary->units_done == summary->units;
+    return STATUS_OK;
+}
+
+enum status activations_write(const struct plan *plan,
+                              const struct tokenizer *tokenizer,
+                              struct journal *journal, const char *out,
+                              struct activations_summary *summary,
+                              struct err *err)
+{
+    struct results results = {
+        .plan = plan, .tokenizer = tokenizer, .journal = journal, .err = err};
+    struct gathering g = {.results = &results, .out = out};
+    char *path = NULL, *temporary = NULL;
+    if (activations_index_build(&g.index, plan, journal, err) ||
+        count_units(&g, summary) || summary->units == 0)
+        goto out;
+    path = file_join(out, "activations.h5", err);
+    if (path) temporary = fresh_make(path, err);
+    if (!temporary) goto out;
+    results.h5 = h5_create(temporary, err);
+    if (!results.h5) goto out;
+    results.summary.is_complete = summary->is_complete;
+    write_content(&g);
+    if (h5_close(results.h5, err)) goto out;
+    if (fresh_settle(temporary, path, err)) goto out;
+out:
+    if (err->status && temporary) {
+        unlink(temporary);
+        (void)err_context(err, "%s is left as it was", path);
+    }
+    activations_index_free(&g.index);
+    free(temporary);
+    free(path);
+    return err->status;
+}

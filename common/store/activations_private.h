@@ -1,0 +1,75 @@
+/* activations_private.h - what the parts of activations.c share. */
+#ifndef PATCHSWEEP_COMMON_STORE_ACTIVATIONS_PRIVATE_H
+#define PATCHSWEEP_COMMON_STORE_ACTIVATIONS_PRIVATE_H
+
+#include "common/plan/keep.h"
+#include "common/store/activations.h"
+#include "common/store/results_private.h"
+
+/* Where a unit's values are. */
+enum kept_state { KEPT_NOWHERE, KEPT_IN_PART };
+
+struct kept_unit {
+    enum kept_state state;
+    uint64_t part_bytes;
+};
+
+struct activations_index {
+    struct kept_unit *units; /* per unit of the plan; owned */
+};
+
+/* One walk over the journal. */
+enum status activations_index_build(struct activations_index *index,
+                                    const struct plan *plan,
+                                    struct journal *journal, struct err *err);
+void activations_index_free(struct activations_index *index);
+
+/* Whether units of this kind keep activations. */
+bool activations_is_kept(enum unit_kind kind);
+
+/* A dimension of a group: the same values give the same one. */
+struct kept_dim {
+    char name[H5_NAME_BYTES], base[H5_NAME_BYTES];
+    bool is_axis;      /* of the sweep; never shared with a hook's own */
+    struct buf values; /* as bytes; owned */
+};
+
+/* A group of the file. */
+struct kept_group {
+    struct results *results;
+    char path[2 * H5_NAME_BYTES];
+    enum run run;
+    int sweep; /* of recorded cells; else -1 */
+    int n_rows;
+    int *rows;             /* per pair of the job: its row, -1: none; owned */
+    int *pairs;            /* per row; owned */
+    struct kept_dim *dims; /* owned */
+    size_t n_dims, dim_capacity;
+};
+
+/* The group's pairs, and its coordinates along them. */
+enum status kept_group_open(struct kept_group *out, struct results *results,
+                            enum run run, int sweep);
+void kept_group_free(struct kept_group *group);
+
+/* How one hook's array lies: [pair, (sample,) axes.., hook's own]. */
+struct kept_array {
+    const struct keep *keep;
+    struct keep_hook hook;
+    char name[HOOK_NAME_BYTES];
+    char dims[H5_MAX_DIMS * 32]; /* names */
+    char coordinates[H5_NAME_BYTES];
+    int n_dims, n_lead; /* lead: before the hook's own */
+    size_t extent[H5_MAX_DIMS];
+    size_t n_box;   /* values of the hook's own dimensions */
+    int n_rows;     /* of positions or dest */
+    int *place_row; /* per element of `positions`: its first row; owned */
+};
+
+/* Its dimensions, made where they are not there yet. Failures stick to the
+ * results. */
+void kept_array_open(struct kept_array *out, struct kept_group *group,
+                     const struct keep *keep, int hook);
+void kept_array_free(struct kept_array *array);
+
+#endif
