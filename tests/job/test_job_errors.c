@@ -24,8 +24,6 @@ static const struct row refused[] = {
      "prepend_bos, pairs, prompts, require, both_ways, align, min_gap, "
      "metrics, sweeps, skip_unchanged, activations, analyses, memory, store"},
     {"models: [a]", "models: not supported yet (several models)"},
-    {"activations: []",
-     "activations: not supported yet (exported activations)"},
     {"analyses: []",
      "analyses: found a list of 0, expected a list of at least one analysis"},
     {"analyses: [{name: lens}]",
@@ -243,8 +241,6 @@ static const struct row refused[] = {
      "sweep 'z': noise: not supported yet (noised runs)"},
     {"sweeps: [{site: z, by: [layer], edits: []}]",
      "sweep 'z': edits: not supported yet (edits by hand)"},
-    {"sweeps: [{site: z, by: [layer], record: []}]",
-     "sweep 'z': record: not supported yet (activations of edited cells)"},
     {"sweeps: [{site: z, by: [layer], path: {}}]",
      "sweep 'z': path: not supported yet (path patching)"},
     {"sweeps: [{site: z, by: [layer], metrics: []}]",
