@@ -75,10 +75,11 @@ static void print_sweeps(const struct plan *plan, double gflops)
         plan_count(plan, i, &counts);
         units = sum_item(plan, UNIT_SWEEP, i, &flops);
         double computed = (double)counts.cells[CELL_COMPUTED] +
-                          (double)counts.cells[CELL_DETERMINED];
+                          (double)counts.cells[CELL_DETERMINED] +
+                          (double)counts.cells[CELL_ESTIMATED];
         double unchanged = (double)counts.cells[CELL_UNCHANGED];
         double cells = 0;
-        for (int k = 0; k < 7; k++)
+        for (int k = 0; k < CELL_STATUS_COUNT; k++)
             cells += (double)counts.cells[k];
         double bytes = cells * (1 + value_bytes * sweep->n_metrics);
         print_row(sweep->name, units, computed, unchanged, flops, bytes,

@@ -11,6 +11,7 @@
 #include "worker/analyse.h"
 #include "worker/block_runs.h"
 #include "worker/engine.h"
+#include "worker/estimate.h"
 #include "worker/kept.h"
 #include "worker/measure.h"
 #include "worker/tables.h"
@@ -56,7 +57,7 @@ size_t executor_floor_bytes(const struct plan *plan)
     size_t rows = tokens > PLAN_BATCH_ROWS ? tokens : PLAN_BATCH_ROWS;
     return engine_bytes(plan->config, rows, tokens) +
            measure_bytes(plan->config, rows) + kept_floor_bytes(plan) +
-           analyser_bytes(plan) +
+           analyser_bytes(plan) + estimate_bytes(plan) +
            rows * (sizeof(struct lane) + sizeof(struct lane_of) +
                    sizeof(struct measure_row) + METRIC_COUNT * sizeof(double));
 }
@@ -289,7 +290,7 @@ static enum status add_lane(struct work *work, uint64_t cell, int item,
     int pair = work->block->pairs[item];
     enum cell_status status =
         plan_cell_status(e->plan, work->unit.item, pair, sample, cell);
-    if (status != CELL_COMPUTED && status != CELL_DETERMINED) return STATUS_OK;
+    if (!cell_is_lane(status)) return STATUS_OK;
     uint64_t number = work->n_done++;
     if (work->runs->pairs[item].is_excluded) {
         for (int i = 0; i < work->sweep->n_metrics; i++)
@@ -342,6 +343,12 @@ static enum status run_sweep(struct work *work, struct err *err)
         mem_calloc((size_t)result->n_metrics * (size_t)result->n_lanes,
                    sizeof *result->values, "a result", err);
     if (!result->values) return err->status;
+    if (work->sweep->method == METHOD_ATTRIBUTION) {
+        const struct estimate estimate = {plan,       e->weights,  &work->unit,
+                                          work->runs, work->draws, work->tables,
+                                          &e->arena};
+        return estimate_run(&estimate, result, err);
+    }
     for (uint64_t i = 0; i < work->unit.n_cells; i++) {
         uint64_t cell = plan_unit_cell(plan, &work->unit, i);
         for (int item = 0; item < work->block->n; item++)

@@ -343,6 +343,8 @@ static void write_sweep(struct writer *w, const struct sweep *sweep)
     buf_printf(out, ", \"identity\": %s, \"metrics\": ",
                sweep->is_identity ? "true" : "false");
     write_metrics(out, sweep->metrics, sweep->n_metrics);
+    if (sweep->method == METHOD_ATTRIBUTION)
+        buf_printf(out, ", \"method\": \"attribution\"");
     if (sweep->window.width)
         buf_printf(out, ", \"window\": {\"width\": %d, \"rule\": \"%s\"}",
                    sweep->window.width,

@@ -133,6 +133,11 @@ struct cell_tuple {
     char *label; /* owned */
 };
 
+enum method {
+    METHOD_EXACT,      /* every cell is run */
+    METHOD_ATTRIBUTION /* estimated to first order, from gradients */
+};
+
 enum window_rule { WINDOW_ROME, WINDOW_SYMMETRIC };
 
 enum pairs_kept { PAIRS_KEEP_ALL, PAIRS_KEEP_NONE };
@@ -152,6 +157,7 @@ struct sweep {
     enum run base;
     struct value value;
     bool is_identity;
+    enum method method;
     char *index_file;          /* the tuples' input file, .csv; NULL; owned */
     struct cell_tuple *tuples; /* AXIS_CELL, distinct; owned */
     int n_tuples;

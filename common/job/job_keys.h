@@ -130,6 +130,8 @@ X(SWEEP_VALUE, "value", "`clean`, `corrupted`, `zero`, `-inf`, or a map", NULL, 
   "what is put there. zero on pattern does not renormalise; -inf (attn_scores alone) knocks attention out and the softmax renormalises, a row with no key left becomes zeros") \
 X(SWEEP_IDENTITY, "identity", "true or false", "false", NULL, \
   "allow a value that is the base itself") \
+X(SWEEP_METHOD, "method", "`exact` or `attribution`", "exact", NULL, \
+  "exact: every cell is run. attribution: estimated to first order (attribution patching), the change of the activation times the metric's gradient, from one forward and one backward pass a pair and metric; their status is `estimated`") \
 X(SWEEP_WINDOW, "window", "map", NULL, "the layer alone", \
   "edit this many layers around the layer of the axis together, clipped to the model") \
 X(SWEEP_HOLD, "hold", KEY_LATER, NULL, "", "severed paths") \

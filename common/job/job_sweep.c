@@ -404,6 +404,30 @@ static enum status read_mask(const struct reading *r, const struct keys *keys,
     return STATUS_OK;
 }
 
+/* After the metrics: what is estimated must have a gradient. */
+static enum status read_method(const struct reading *r, const struct keys *keys,
+                               struct sweep *out)
+{
+    static const char *const methods[] = {"exact", "attribution"};
+    const struct doc *doc = keys->at[KEY_SWEEP_METHOD];
+    int method = METHOD_EXACT;
+    if (reading_choice(r, doc, "method", methods, 2, &method))
+        return r->err->status;
+    out->method = (enum method)method;
+    if (out->method == METHOD_EXACT) return STATUS_OK;
+    if (out->value.kind == VALUE_NEG_INF)
+        return reading_fail(r, doc, "method",
+                            "-inf is no finite change: it has no first-order "
+                            "estimate");
+    for (int i = 0; i < out->n_metrics; i++)
+        if (metric_flags(out->metrics[i]) & METRIC_NO_GRADIENT)
+            return reading_fail(r, doc, "method",
+                                "%s has no gradient to estimate it by; name "
+                                "other `metrics` for this sweep",
+                                metric_name(out->metrics[i]));
+    return STATUS_OK;
+}
+
 enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
                        const struct doc *store, struct inputs *inputs,
                        const struct job *job, struct sweep *out)
@@ -463,6 +487,7 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
                            &out->metrics, &out->n_metrics);
     else
         (void)copy_metrics(job, out, r->err);
+    if (r->err->status || read_method(&inside, &keys, out)) goto out;
     if (keys.at[KEY_SWEEP_STORE]) store = keys.at[KEY_SWEEP_STORE];
     (void)store_read(&inside, store, out);
 out:

@@ -10,11 +10,12 @@
 #include <stdbool.h>
 
 enum {
-    METRIC_ANSWER = 1,    /* reads the pair's answer */
-    METRIC_WRONG = 2,     /* reads the pair's wrong answer */
-    METRIC_VOCAB = 4,     /* needs the logits of the whole vocabulary */
-    METRIC_CLEAN = 8,     /* compares with the clean run's distribution */
-    METRIC_RECOVERED = 16 /* M_recovered is defined for it */
+    METRIC_ANSWER = 1,      /* reads the pair's answer */
+    METRIC_WRONG = 2,       /* reads the pair's wrong answer */
+    METRIC_VOCAB = 4,       /* needs the logits of the whole vocabulary */
+    METRIC_CLEAN = 8,       /* compares with the clean run's distribution */
+    METRIC_RECOVERED = 16,  /* M_recovered is defined for it */
+    METRIC_NO_GRADIENT = 32 /* constant, or at its minimum, at the base run */
 };
 
 /* code, name, units, flags, long name */
@@ -35,17 +36,19 @@ enum {
       "log probability of the answer")                                         \
     X(METRIC_KL_CLEAN, "kl_clean", "nat", METRIC_VOCAB | METRIC_CLEAN,         \
       "KL(p_clean || p_patched)")                                              \
-    X(METRIC_KL_BASE, "kl_base", "nat", METRIC_VOCAB,                          \
+    X(METRIC_KL_BASE, "kl_base", "nat", METRIC_VOCAB | METRIC_NO_GRADIENT,     \
       "KL(p_base || p_patched)")                                               \
     X(METRIC_LOSS, "loss", "nat", METRIC_VOCAB,                                \
       "next-token cross-entropy, mean over the predicted positions")           \
     X(METRIC_LOSS_ANSWER, "loss_answer", "nat", METRIC_ANSWER | METRIC_VOCAB,  \
       "negative log probability of the answer")                                \
-    X(METRIC_ANSWER_RANK, "answer_rank", "1", METRIC_ANSWER | METRIC_VOCAB,    \
+    X(METRIC_ANSWER_RANK, "answer_rank", "1",                                  \
+      METRIC_ANSWER | METRIC_VOCAB | METRIC_NO_GRADIENT,                       \
       "rank of the answer, 1 = most probable, ties count against it")          \
-    X(METRIC_ACCURACY, "accuracy", "1", METRIC_ANSWER | METRIC_WRONG,          \
+    X(METRIC_ACCURACY, "accuracy", "1",                                        \
+      METRIC_ANSWER | METRIC_WRONG | METRIC_NO_GRADIENT,                       \
       "1 where logit_diff > 0")                                                \
-    X(METRIC_TOP1, "top1", "1", METRIC_VOCAB,                                  \
+    X(METRIC_TOP1, "top1", "1", METRIC_VOCAB | METRIC_NO_GRADIENT,             \
       "id of the most probable token; the lowest id of a tie")
 
 enum metric {

@@ -110,6 +110,22 @@ static size_t lay_out(struct backward *b, float *memory)
     return at;
 }
 
+static struct backward sizes_of(const struct model_config *config, size_t S)
+{
+    return (struct backward){.S = S,
+                             .L = (size_t)config->n_layer,
+                             .C = (size_t)config->d_model,
+                             .H = (size_t)config->n_head,
+                             .K = (size_t)config->d_head,
+                             .F = (size_t)config->d_mlp};
+}
+
+size_t backward_bytes(const struct model_config *config, size_t S)
+{
+    struct backward sizes = sizes_of(config, S);
+    return lay_out(&sizes, NULL) * sizeof(float);
+}
+
 enum status backward_open(struct backward **out, const struct weights *weights,
                           const int *tokens, size_t S, struct err *err)
 {
@@ -119,13 +135,8 @@ enum status backward_open(struct backward **out, const struct weights *weights,
     if (forward_check_tokens(config, tokens, S, err)) return err->status;
     struct backward *b = mem_calloc(1, sizeof *b, what, err);
     if (!b) return err->status;
-    *b = (struct backward){.weights = weights,
-                           .S = S,
-                           .L = (size_t)config->n_layer,
-                           .C = (size_t)config->d_model,
-                           .H = (size_t)config->n_head,
-                           .K = (size_t)config->d_head,
-                           .F = (size_t)config->d_mlp};
+    *b = sizes_of(config, S);
+    b->weights = weights;
     b->layers = mem_calloc(b->L, sizeof *b->layers, what, err);
     b->memory = mem_calloc_aligned(lay_out(b, NULL), sizeof(float), what, err);
     if (err->status) goto out;

@@ -24,6 +24,9 @@ enum status backward_open(struct backward **out, const struct weights *weights,
                           struct err *err) WARN_UNUSED;
 void backward_close(struct backward *backward);
 
+/* Bytes that it takes for a prompt of S tokens. */
+size_t backward_bytes(const struct model_config *config, size_t S);
+
 /* final (S, C) ln_final.hook_normalized, from which M is read (borrowed). */
 const float *backward_final(const struct backward *backward);
 

@@ -343,6 +343,7 @@ static enum cell_status judge_cell(const struct cell *cell,
                     cell_row_matters(cell, judge, cell_layer(cell, i), k);
         if (!is_changed) return CELL_UNCHANGED;
     }
+    if (cell->sweep->method == METHOD_ATTRIBUTION) return CELL_ESTIMATED;
     return is_determined(cell, judge) ? CELL_DETERMINED : CELL_COMPUTED;
 }
 

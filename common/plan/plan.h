@@ -61,8 +61,17 @@ enum cell_status {
     CELL_FAILED = 3,
     CELL_NOT_APPLICABLE = 4,
     CELL_EXCLUDED = 5,
-    CELL_DETERMINED = 6
+    CELL_DETERMINED = 6,
+    CELL_ESTIMATED = 7, /* not run: the sweep's method is attribution */
+    CELL_STATUS_COUNT
 };
+
+/* Whether a unit's result has a value for such a cell. */
+static inline bool cell_is_lane(enum cell_status status)
+{
+    return status == CELL_COMPUTED || status == CELL_DETERMINED ||
+           status == CELL_ESTIMATED;
+}
 
 /* One axis of a sweep's array. */
 struct grid_axis {
@@ -257,7 +266,7 @@ double plan_block_flops(const struct plan *plan, int block);
 /* Lanes of a sweep by what becomes of them, index by enum cell_status;
  * enumerated exactly. */
 struct plan_counts {
-    uint64_t cells[7];
+    uint64_t cells[CELL_STATUS_COUNT];
     double flops;
 };
 void plan_count(const struct plan *plan, int sweep, struct plan_counts *out);

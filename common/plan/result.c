@@ -62,8 +62,7 @@ uint64_t result_lanes(const struct plan *plan, const struct unit *unit)
             for (int s = 0; s < plan->grids[unit->item].n_samples; s++) {
                 enum cell_status status = plan_cell_status(
                     plan, unit->item, block->pairs[p], s, cell);
-                if (status == CELL_COMPUTED || status == CELL_DETERMINED)
-                    lanes++;
+                if (cell_is_lane(status)) lanes++;
             }
     }
     return lanes;

@@ -5,8 +5,8 @@
  *   u64 unit, u32 kind (1 sweep, 2 baseline, 3 analysis, 4 export, 5 record),
  *             f64 flops, f64 seconds
  *   sweep:    u32 n_metrics, u64 n_lanes, f32 values[n_metrics][n_lanes]
- *             lanes: for cell, for pair of the block, for sample: those whose
- *             plan_cell_status is computed or determined; NaN where the pair
+ *             lanes: for cell, for pair of the block, for sample: those for
+ *             which cell_is_lane(plan_cell_status(..)); NaN where the pair
  *             is excluded
  *   baseline: u32 n_pairs, u32 n_metrics, then per pair: u8 is_excluded,
  *             i32 predicted (token id, -1: not asked), f32

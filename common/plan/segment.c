@@ -188,8 +188,7 @@ static bool has_lane(const struct plan *plan, const struct segment *segment)
             for (int s = 0; s < grid->n_samples; s++) {
                 enum cell_status status = plan_cell_status(
                     plan, segment->item, block->pairs[p], s, number);
-                if (status == CELL_COMPUTED || status == CELL_DETERMINED)
-                    return true;
+                if (cell_is_lane(status)) return true;
             }
     }
     return false;
@@ -233,6 +232,21 @@ bool segment_has_block(const struct plan *plan, enum unit_kind kind, int item)
 {
     return kind != UNIT_ANALYSIS ||
            plan->job->analyses[item].kind != ANALYSIS_HEAD_SCORES;
+}
+
+/* Estimated cells share their gradients: they are one unit. */
+static bool is_estimated(const struct segment *segment, const struct plan *plan)
+{
+    return segment->kind == UNIT_SWEEP &&
+           plan->job->sweeps[segment->item].method == METHOD_ATTRIBUTION;
+}
+
+/* A way forward, and for every metric a way back of as many products. */
+static double estimate_flops(const struct plan *plan,
+                             const struct segment *segment)
+{
+    int n_metrics = plan->job->sweeps[segment->item].n_metrics;
+    return plan_block_flops(plan, segment->block) / RUN_COUNT * (1 + n_metrics);
 }
 
 enum status segment_open(struct segment *segment, const struct plan *plan,
@@ -297,6 +311,11 @@ enum status segment_measure(struct segment *segment, const struct plan *plan,
         return STATUS_OK;
     }
     if (segment->n_cells == 0) return STATUS_OK;
+    if (is_estimated(segment, plan)) {
+        segment->flops =
+            has_lane(plan, segment) ? estimate_flops(plan, segment) : 0;
+        return STATUS_OK;
+    }
     if (measure_slabs(segment, plan, err)) return err->status;
     if (segment->flops == 0 && has_lane(plan, segment)) {
         for (int i = 0; i < segment->n_slabs; i++)
@@ -327,6 +346,7 @@ void segment_cut(struct segment *segment, double target)
         cut_kept(segment, target);
         return;
     }
+    if (!segment->slab_end) return; /* not to be divided */
     double whole = segment->flops / target;
     if (whole <= 1) return;
     uint64_t units = (uint64_t)ceil(whole);

@@ -23,8 +23,9 @@ struct results_options {
 static const uint64_t RESULTS_STORE_LIMIT = (uint64_t)256 << 20;
 
 struct results_summary {
-    bool is_complete;  /* no cell is missing or failed, no baseline */
-    uint64_t cells[7]; /* lanes by enum cell_status, all sweeps */
+    bool is_complete; /* no cell is missing or failed, no baseline */
+    uint64_t
+        cells[CELL_STATUS_COUNT]; /* lanes by enum cell_status, all sweeps */
     uint64_t units_done, units_failed;
 };
 

@@ -144,8 +144,7 @@ const size_t *results_chunk(size_t chunk[H5_MAX_DIMS], const struct grid *grid,
 /* Whether the status has a value. */
 static inline bool results_has_value(uint8_t status)
 {
-    return status == CELL_COMPUTED || status == CELL_UNCHANGED ||
-           status == CELL_DETERMINED;
+    return status == CELL_UNCHANGED || cell_is_lane((enum cell_status)status);
 }
 
 /* --- results_derived.c: what is averaged over pairs --- */

@@ -20,7 +20,8 @@ enum { WINDOW_BYTES = 64 << 20 };
     X(CELL_FAILED, "failed")                                                   \
     X(CELL_NOT_APPLICABLE, "not_applicable")                                   \
     X(CELL_EXCLUDED, "excluded")                                               \
-    X(CELL_DETERMINED, "determined")
+    X(CELL_DETERMINED, "determined")                                           \
+    X(CELL_ESTIMATED, "estimated")
 
 enum { LANE_NONE, LANE_DONE, LANE_FAILED };
 
@@ -38,7 +39,7 @@ struct writer {
     bool *is_written; /* per row, in this window; owned */
     int64_t variable[METRIC_COUNT], effect[METRIC_COUNT],
         recovered[METRIC_COUNT], status_variable;
-    uint64_t cells[7];
+    uint64_t cells[CELL_STATUS_COUNT];
 };
 
 static size_t lane_index(const struct writer *w, int p, int s)
@@ -87,8 +88,7 @@ static void scatter(struct writer *w, const struct unit *unit,
                     is_here ? w->status[offset]
                             : (uint8_t)plan_cell_status(
                                   plan, unit->item, block->pairs[p], s, cell);
-                if (status != CELL_COMPUTED && status != CELL_DETERMINED)
-                    continue;
+                if (!cell_is_lane((enum cell_status)status)) continue;
                 if (is_here) {
                     w->lane[offset] = result ? LANE_DONE : LANE_FAILED;
                     for (int m = 0; result && m < w->n_metrics; m++)
@@ -342,13 +342,14 @@ static void write_attributes(struct writer *w)
     results_job_put_sweep(results, group, w->layout->sweep);
     if (text) h5_put_text(results->h5, group, "metric_names", text);
     h5_put_text(results->h5, group, "axes", w->layout->axes);
-    h5_put_text(results->h5, group, "weights", "raw");
+    h5_put_text(results->h5, group, "weights",
+                results->plan->job->is_processed ? "processed" : "raw");
     static const char *const cells[] = {
 #define STATUS_CELLS(code, name) [code] = "cells_" name,
         STATUS_NAMES(STATUS_CELLS)
 #undef STATUS_CELLS
     };
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < CELL_STATUS_COUNT; i++) {
         int64_t n = (int64_t)w->cells[i];
         results->summary.cells[i] += w->cells[i];
         h5_put_values(results->h5, group, cells[i], H5_TYPE_I64, 1, &n);

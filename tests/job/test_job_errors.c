@@ -96,8 +96,8 @@ static const struct row refused[] = {
     {"sweeps: [z]",
      "sweep 0: found 'z', expected a map with the keys name, description, "
      "site, by, layers, positions, labels, heads, neurons, dims, dest, src, "
-     "index, label_positions, base, value, identity, window, mask, groups, "
-     "record, metrics, select, store"},
+     "index, label_positions, base, value, identity, method, window, mask, "
+     "groups, record, metrics, select, store"},
     {"sweeps: [{by: [layer]}]",
      "sweep 0: the key site is missing (site: the activation that is edited)"},
     {"sweeps: [{site: z}]", "sweep 'z': the key by is missing (a list of axes, "
@@ -230,6 +230,16 @@ static const struct row refused[] = {
     {"sweeps: [{site: z, by: [head], window: {width: 3}}]",
      "sweep 'z': window: it is laid around the layer of the axis: it needs "
      "`by: [layer, ..]`"},
+    {"sweeps: [{site: z, by: [layer], method: guess}]",
+     "sweep 'z': method: found 'guess', expected exact or attribution"},
+    {"sweeps: [{site: z, by: [layer], method: attribution, metrics: "
+     "[logit_diff, accuracy]}]",
+     "sweep 'z': method: accuracy has no gradient to estimate it by; name "
+     "other `metrics` for this sweep"},
+    {"sweeps: [{site: attn_scores, by: [layer], method: attribution, value: "
+     "-inf}]",
+     "sweep 'attn_scores': method: -inf is no finite change: it has no "
+     "first-order estimate"},
     {"sweeps: [{site: z, by: [layer], window: {width: 0}}]",
      "sweep 'z': window: width: found 0, expected a whole number of at "
      "least 1"},

@@ -108,7 +108,7 @@ def check_against_hf(job):
 def helper_of(sweep):
     """The helper that computes the same as a sweep, or None."""
     plain = (sweep.base, sweep.value) == ("corrupted", "clean") and \
-        not sweep.subset and "window" not in sweep.spec and all(
+        not sweep.subset and not {"window", "method"} & set(sweep.spec) and all(
             len(set(p.length.values())) == 1 for p in sweep.pairs)
     if not plain or "logit_diff" not in sweep.metrics:
         return None

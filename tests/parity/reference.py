@@ -39,7 +39,7 @@ SITES = {  # site: hook inside a block, axes of one prompt's activation
     "mlp_post": ("mlp.hook_post", ("position", "neuron")),
 }
 SWEEP_KEYS = {"name", "description", "site", "by", "base", "value",
-              "metrics", "index", "window", *SUBSETS.values()}
+              "metrics", "index", "window", "method", *SUBSETS.values()}
 JOB_KEYS = {"title", "model", "weights", "prepend_bos", "pairs", "metrics",
             "sweeps", "activations"}
 PAIR_KEYS = {"id", "group", "clean_tokens", "corrupted_tokens",
@@ -156,45 +156,51 @@ class Pair:
 def metric(name, pair, logits, run):
     """One metric of one pair's logits (S, V); run: the base that was
     edited, whose tokens are predicted and whose logits kl_base compares."""
+    return metric_tensor(name, pair, logits, run).item()
+
+
+def metric_tensor(name, pair, logits, run):
+    """The same as a tensor, to be differentiated."""
     logprobs = logits.log_softmax(-1)
     if pair.sequence:  # teacher-forced: position t predicts the token t + 1
         n = pair.prompt[run]
         total = sum(logprobs[n - 1 + i, token]
                     for i, token in enumerate(pair.sequence))
         return {"logprob": total, "loss_answer": -total,
-                "prob": total.exp()}[name].item()
+                "prob": total.exp()}[name]
     if name == "loss":
         tokens = pair.tokens[run][0]
-        return -logprobs[:-1].gather(1, tokens[1:, None]).mean().item()
+        return -logprobs[:-1].gather(1, tokens[1:, None]).mean()
     if name.startswith("kl_"):
         of = "clean" if name == "kl_clean" else run
         p = pair.logits[of][pair.read[of]].log_softmax(-1)
         q = logprobs[pair.read[run]]
-        return (p.exp() * (p - q)).sum(-1).mean().item()
-    return float(np.mean([at_position(name, pair, logits[p], logprobs[p])
-                          for p in pair.read[run]]))
+        return (p.exp() * (p - q)).sum(-1).mean()
+    return torch.stack([at_position(name, pair, logits[p], logprobs[p])
+                        for p in pair.read[run]]).mean()
 
 
 def at_position(name, pair, logits, logprobs):
     if name == "top1":
-        return logits.argmax().item()
+        return logits.argmax().to(logits.dtype)
     answer = pair.answers("answer_tokens")
     if name == "logit":
-        return logits[answer].mean().item()
+        return logits[answer].mean()
     if name == "prob":
-        return logprobs[answer].exp().sum().item()
+        return logprobs[answer].exp().sum()
     if name in ("logprob", "loss_answer"):
-        logprob = logprobs[answer].logsumexp(0).item()
+        logprob = logprobs[answer].logsumexp(0)
         return logprob if name == "logprob" else -logprob
     if name == "answer_rank":
         (token,) = answer
-        return (logits >= logits[token]).sum().item()
+        return (logits >= logits[token]).sum().to(logits.dtype)
     wrong = pair.answers("wrong_tokens")
     if name == "prob_diff":
         p = logprobs.exp()
-        return (p[answer].sum() - p[wrong].sum()).item()
-    difference = (logits[answer].mean() - logits[wrong].mean()).item()
-    return {"logit_diff": difference, "accuracy": float(difference > 0)}[name]
+        return p[answer].sum() - p[wrong].sum()
+    difference = logits[answer].mean() - logits[wrong].mean()
+    return {"logit_diff": difference,
+            "accuracy": (difference > 0).to(logits.dtype)}[name]
 
 
 def metric_margin(name, pair, logits, run):
@@ -202,8 +208,8 @@ def metric_margin(name, pair, logits, run):
     margin = np.inf
     for p in pair.read[run]:
         if name == "accuracy":
-            margin = min(margin, abs(at_position("logit_diff", pair,
-                                                 logits[p], logits[p])))
+            margin = min(margin, abs(at_position(
+                "logit_diff", pair, logits[p], logits[p]).item()))
         elif name == "top1":
             best = logits[p].topk(2).values
             margin = min(margin, (best[0] - best[1]).item())
@@ -388,8 +394,9 @@ class Sweep:
         return torch.stack([mean[name, p if per_position else 0]
                             for p in range(len(old))])
 
-    def run_cell(self, pair, cell):
-        """The logits (S, V) of one cell, or None where it does not apply."""
+    def edits(self, pair, cell):
+        """The names of the edited hooks and what changes an activation there
+        in place; None where the cell does not apply."""
         chosen = self.selection(pair, cell)
         if chosen is None:
             return None
@@ -407,21 +414,72 @@ class Sweep:
             activation[0][to] = new[source]
             return activation
 
-        hooks = [(self.hook_name(layer), edit) for layer in
-                 self.layers([p[0] for p in chosen["layer"]])]
-        return self.model.run_with_hooks(pair.tokens[self.base],
-                                         fwd_hooks=hooks)[0]
+        return [(self.hook_name(layer), edit) for layer in
+                self.layers([p[0] for p in chosen["layer"]])]
+
+    def run_cell(self, pair, cell):
+        """The logits (S, V) of one cell, or None where it does not apply."""
+        hooks = self.edits(pair, cell)
+        return hooks and self.model.run_with_hooks(pair.tokens[self.base],
+                                                   fwd_hooks=hooks)[0]
+
+    def gradients(self, pair, name):
+        """Hook -> the metric's gradient (S, ..) in the base run."""
+        zeros = {}
+
+        def add(activation, hook):
+            zeros[hook.name] = torch.zeros_like(activation,
+                                                requires_grad=True)
+            return activation + zeros[hook.name]
+
+        with torch.enable_grad():
+            logits = self.model.run_with_hooks(
+                pair.tokens[self.base],
+                fwd_hooks=[(lambda n: n.endswith(self.hook), add)])[0]
+            metric_tensor(name, pair, logits, self.base).backward()
+        return {hook: zero.grad[0] for hook, zero in zeros.items()}
+
+    def estimate(self, pair, cell, name, gradients):
+        """The metric of a cell to first order: attribution patching."""
+        hooks = self.edits(pair, cell)
+        if hooks is None:
+            return np.nan
+        value = metric(name, pair, pair.logits[self.base], self.base)
+        for hook, edit in hooks:
+            old = pair.cache[self.base][hook]
+            new = edit(old.clone(), self.model.hook_dict[hook])
+            change = torch.where(new == old, 0, new - old)  # not inf - inf
+            value += (change[0] * gradients[hook]).sum().item()
+        return value
+
+    def run_estimates(self):
+        """Metric -> array [pair, axes..] by attribution patching."""
+        out = {}
+        for name in self.metrics:
+            out[name] = np.full((len(self.pairs), *self.shape), np.nan)
+            for i, pair in enumerate(self.pairs):
+                gradients = self.gradients(pair, name)
+                for index, cell in self.cells():
+                    out[name][(i, *index)] = self.estimate(pair, cell, name,
+                                                           gradients)
+        return out
+
+    def cells(self):
+        """Index and coordinates of every cell."""
+        for index in itertools.product(*map(range, self.shape)):
+            cell = {a: c[k] for a, c, k in zip(self.axes, self.coordinates,
+                                               index)}
+            yield index, cell.get("cell", cell)
 
     def run(self, on_cell=None):
         """Metric -> array [pair, axes..]; on_cell(pair, logits) sees every
         cell's logits."""
+        if self.spec.get("method") == "attribution":
+            return self.run_estimates()
         out = {name: np.full((len(self.pairs), *self.shape), np.nan)
                for name in self.metrics}
         for i, pair in enumerate(self.pairs):
-            for index in itertools.product(*map(range, self.shape)):
-                cell = {a: c[k] for a, c, k in zip(
-                    self.axes, self.coordinates, index)}
-                cell = cell.get("cell", cell)
+            for index, cell in self.cells():
                 logits = self.run_cell(pair, cell)
                 if logits is None:
                     continue

@@ -63,8 +63,7 @@ static enum status fill_sweep(struct result *result, const struct plan *plan,
                 int pair = block->pairs[p];
                 enum cell_status status =
                     plan_cell_status(plan, unit->item, pair, s, cell);
-                if (status != CELL_COMPUTED && status != CELL_DETERMINED)
-                    continue;
+                if (!cell_is_lane(status)) continue;
                 for (int m = 0; m < result->n_metrics; m++)
                     result->values[(size_t)m * (size_t)result->n_lanes + lane] =
                         is_excluded(pair)

@@ -474,8 +474,8 @@ class Results(unittest.TestCase):
         with h5py.File(self.path) as file:
             file.visititems(visit)
             flags = file["sweeps/resid/status"].attrs
-            self.assertEqual(list(flags["flag_values"]), list(range(7)))
-            self.assertEqual(len(flags["flag_meanings"].split()), 7)
+            self.assertEqual(list(flags["flag_values"]), list(range(8)))
+            self.assertEqual(len(flags["flag_meanings"].split()), 8)
         self.assertEqual(problems, [])
 
     def test_h5dump_and_ncdump_read_it(self):

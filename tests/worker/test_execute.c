@@ -106,8 +106,7 @@ static void take_sweep(struct computed *c, const struct unit *unit,
             for (int s = 0; s < plan->grids[unit->item].n_samples; s++) {
                 enum cell_status status = plan_cell_status(
                     plan, unit->item, block->pairs[k], s, cell);
-                if (status != CELL_COMPUTED && status != CELL_DETERMINED)
-                    continue;
+                if (!cell_is_lane(status)) continue;
                 for (int m = 0; m < result->n_metrics; m++)
                     c->values[unit->item][place(plan, unit->item, m, cell,
                                                 block->pairs[k], s)] =
