@@ -34,8 +34,9 @@ struct picked {
     } axes[H5_MAX_DIMS];
 };
 
-/* Read and pick; what does not fit the file is STATUS_INPUT. Release with
- * picked_free, also after a failure. */
+/* Read and pick; what does not fit the file is STATUS_INPUT. A failure of the
+ * file itself is h5's (h5_is_failed), and nothing is picked then. Release
+ * with picked_free, also after a failure. */
 enum status pick_read(struct picked *out, struct h5 *h5,
                       const struct pick *pick, struct err *err) WARN_UNUSED;
 void picked_free(struct picked *picked);
