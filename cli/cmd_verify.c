@@ -34,40 +34,6 @@ static const char help[] =
     "\n"
     "example: mpirun -n 8 patchsweep verify models/gpt2 -o out/verify\n";
 
-enum status cmd_verify_parse(struct verify_arguments *out, int argc,
-                             char **argv, bool *is_done, struct err *err)
-{
-    bool is_help = false;
-    *out = (struct verify_arguments){0};
-    const struct option_spec specs[] = {
-        {"output", 'o', OPTION_TEXT, &out->folder},
-        {"checks", 0, OPTION_TEXT, &out->checks},
-        {"memory", 0, OPTION_BYTES, &out->memory_bytes},
-        {"help", 'h', OPTION_HELP, &is_help}};
-    static const char *const names[] = {"MODEL"};
-    const struct command_line line = {.command = "verify",
-                                      .specs = specs,
-                                      .n_specs =
-                                          (int)(sizeof specs / sizeof *specs),
-                                      .names = names,
-                                      .least = 1,
-                                      .most = 1};
-    return command_parse(&line, help, &is_help, argc, argv, &out->model,
-                         is_done, err);
-}
-
-/* Rank 0's. */
-struct verification {
-    const struct verify_arguments *arguments;
-    struct checks checks;
-    char *folder; /* of the runs; owned */
-    bool is_temporary;
-    char *job_folder;   /* of the run under way; owned */
-    const char *source; /* the last one printed */
-    int n_passed, n_failed, n_told;
-    bool has_failed_units;
-};
-
 /* The program's own checks: beside the installed program, else in its source
  * tree. Owned by the caller. */
 static char *own_checks(struct err *err)
@@ -87,18 +53,63 @@ static char *own_checks(struct err *err)
     return mem_strdup(PATCHSWEEP_VERIFY_SOURCE, err);
 }
 
-static enum status open_checks(struct verification *v, struct err *err)
+/* The checks of a folder (NULL: the program's own), about this model. */
+static enum status open_checks(struct checks *out, const char *folder,
+                               const char *model, struct err *err)
 {
     struct model_config config;
-    char *own = v->arguments->checks ? NULL : own_checks(err);
-    const char *folder = v->arguments->checks ? v->arguments->checks : own;
-    if (folder && checks_open(&v->checks, folder, err) == STATUS_OK &&
-        model_config_read(&config, v->arguments->model, err) == STATUS_OK &&
-        checks_fit(&v->checks, &config, err))
-        (void)err_context(err, "%s cannot be verified", v->arguments->model);
+    char *own = folder ? NULL : own_checks(err);
+    if (own) folder = own;
+    if (folder && checks_open(out, folder, err) == STATUS_OK &&
+        model_config_read(&config, model, err) == STATUS_OK &&
+        checks_fit(out, &config, err))
+        (void)err_context(err, "%s cannot be verified", model);
     free(own);
     return err->status;
 }
+
+enum status cmd_verify_parse(struct verify_arguments *out, int argc,
+                             char **argv, bool *is_done, struct err *err)
+{
+    bool is_help = false;
+    const char *checks = NULL;
+    *out = (struct verify_arguments){0};
+    const struct option_spec specs[] = {
+        {"output", 'o', OPTION_TEXT, &out->folder},
+        {"checks", 0, OPTION_TEXT, &checks},
+        {"memory", 0, OPTION_BYTES, &out->memory_bytes},
+        {"help", 'h', OPTION_HELP, &is_help}};
+    static const char *const names[] = {"MODEL"};
+    const struct command_line line = {.command = "verify",
+                                      .specs = specs,
+                                      .n_specs =
+                                          (int)(sizeof specs / sizeof *specs),
+                                      .names = names,
+                                      .least = 1,
+                                      .most = 1};
+    if (command_parse(&line, help, &is_help, argc, argv, &out->model, is_done,
+                      err) ||
+        *is_done)
+        return err->status;
+    return open_checks(&out->checks, checks, out->model, err);
+}
+
+void cmd_verify_free(struct verify_arguments *arguments)
+{
+    checks_close(&arguments->checks);
+}
+
+/* Rank 0's. */
+struct verification {
+    const struct verify_arguments *arguments;
+    const struct checks *checks; /* the arguments' */
+    char *folder;                /* of the runs; owned */
+    bool is_temporary;
+    char *job_folder;   /* of the run under way; owned */
+    const char *source; /* the last one printed */
+    int n_passed, n_failed, n_told;
+    bool has_failed_units;
+};
 
 static enum status open_folder(struct verification *v, struct err *err)
 {
@@ -147,7 +158,6 @@ static void close_verification(struct verification *v)
     end_job(v);
     if (v->is_temporary) (void)rmdir(v->folder);
     free(v->folder);
-    checks_close(&v->checks);
 }
 
 static void print_outcome(struct verification *v, const struct check *check,
@@ -173,8 +183,8 @@ static void print_outcome(struct verification *v, const struct check *check,
 static void print_digest(const struct verification *v, struct h5 *h5)
 {
     char *digest = h5_get_text(h5, "/", "digest_model");
-    if (digest && v->checks.sha256) {
-        bool is_same = strcmp(digest, v->checks.sha256) == 0;
+    if (digest && v->checks->sha256) {
+        bool is_same = strcmp(digest, v->checks->sha256) == 0;
         printf("weights  sha256 %s: %s\n", digest,
                is_same ? "the published file"
                        : "not the published file, which need not mean other "
@@ -194,8 +204,8 @@ static enum status compare_job(struct verification *v, int job, struct err *err)
                "numbers", "expected", "found", "difference", "tolerance",
                "where they differ most");
     }
-    for (size_t i = 0; i < v->checks.n; i++) {
-        const struct check *check = &v->checks.items[i];
+    for (size_t i = 0; i < v->checks->n; i++) {
+        const struct check *check = &v->checks->items[i];
         struct check_outcome outcome = {0};
         if (check->job != job) continue;
         if (check_compare(&outcome, check, h5, err) == STATUS_OK &&
@@ -233,18 +243,18 @@ static enum status share_step(struct group *group, bool *is_going_on,
 static enum status next_job(struct verification *v, size_t job,
                             struct run_arguments *run, struct err *err)
 {
-    const struct check_job *next = &v->checks.jobs[job];
+    const struct check_job *next = &v->checks->jobs[job];
     v->job_folder = file_join(v->folder, next->name, err);
     run->job = next->path;
     run->folder = v->job_folder;
     run->overrides = next->overrides;
-    fprintf(stderr, "%s: %zu of %zu\n", next->name, job + 1, v->checks.n_jobs);
+    fprintf(stderr, "%s: %zu of %zu\n", next->name, job + 1, v->checks->n_jobs);
     return err->status;
 }
 
 static enum status count_failures(const struct verification *v, struct err *err)
 {
-    printf("%s, %s: %d passed, %d failed", v->checks.title, v->checks.model,
+    printf("%s, %s: %d passed, %d failed", v->checks->title, v->checks->model,
            v->n_passed, v->n_failed);
     if (v->n_told) printf(", %d differ that do not decide", v->n_told);
     printf("\n");
@@ -260,7 +270,7 @@ static bool begin_step(struct verification *v, size_t job,
                        struct err *err)
 {
     const int failed_units = status_exit(STATUS_UNITS_FAILED);
-    if (!err->status && job < v->checks.n_jobs &&
+    if (!err->status && job < v->checks->n_jobs &&
         next_job(v, job, run, err) == STATUS_OK)
         return true;
     if (!err->status) (void)(count_failures(v, err) == 0);
@@ -289,7 +299,8 @@ enum status cmd_verify_execute(const struct verify_arguments *arguments,
                                bool *must_abort, int *exit_status,
                                struct err *err)
 {
-    struct verification v = {.arguments = arguments};
+    struct verification v = {.arguments = arguments,
+                             .checks = &arguments->checks};
     struct run_arguments run = {.model = arguments->model,
                                 .memory_bytes = arguments->memory_bytes,
                                 .sync_s = 5,
@@ -298,8 +309,7 @@ enum status cmd_verify_execute(const struct verify_arguments *arguments,
     struct err step_err = {0};
     *must_abort = false;
     *exit_status = 0;
-    if (is_first && open_checks(&v, err) == STATUS_OK)
-        (void)(open_folder(&v, err) == 0);
+    if (is_first) (void)(open_folder(&v, err) == 0);
     for (size_t job = 0; is_going_on && !*must_abort; job++) {
         if (is_first) is_going_on = begin_step(&v, job, &run, exit_status, err);
         if (share_step(group, &is_going_on, exit_status, &step_err)) {

@@ -129,10 +129,11 @@ enum status cmd_verify(int argc, char **argv, int *exit_status, struct err *err)
     struct verify_arguments arguments;
     bool is_done;
     double start_s = serve_now_s();
-    if (cmd_verify_parse(&arguments, argc, argv, &is_done, err) || is_done)
-        return err->status;
-    *exit_status = run_under_mpi(execute_verify, &arguments, start_s);
-    return STATUS_OK;
+    if (cmd_verify_parse(&arguments, argc, argv, &is_done, err) == STATUS_OK &&
+        !is_done)
+        *exit_status = run_under_mpi(execute_verify, &arguments, start_s);
+    cmd_verify_free(&arguments);
+    return err->status;
 }
 
 static const struct {

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import unittest
 
 import h5py
 import numpy as np
@@ -152,9 +153,9 @@ class VerifyTest(ProgramTest):
             ("source: tl,", "source: lt,", "check clean prompts: sources has no text lt"),
             ("job: raw,", "job: rare,", "check clean prompts: there is no job rare"),
             ("at: clean}", "at: clear}", "expected.json has no clear"),
-            ("array: baseline/logit_diff", "array: baseline/logit", "there is no baseline/logit"),
+            ("{file: expected.json, at: clean}", "[1, two, 3]", "expected numbers in lists"),
+            ("jobs:", "job:", "the file: unknown key job"),
             ("{run: clean}", "{walk: clean}", "has no axis walk; it has: run, pair"),
-            ("axes: [pair]", "axes: []", "3 values of axis pair: select one"),
             ("{file: expected.json, at: clean}", "[1, 2]",
              "check clean prompts: 2 numbers are expected, but 3 were picked"),
             ("  raw: {file: job.yaml}", "  ..: {file: job.yaml}", "must do for a folder"),
@@ -168,6 +169,8 @@ class VerifyTest(ProgramTest):
         process = self.check(run(["verify", DEEP, "--checks", self.path("none")]), 2)
         self.assertIn("none/checks.yaml", process.stderr)
 
+    @unittest.skipIf(os.environ.get("PATCHSWEEP_TEST_SANITIZED") == "1",
+                     "its runs take minutes under the sanitizers")
     def test_the_programs_own_checks_find_their_numbers(self):
         """On a random model with GPT-2's layers and heads: every check of verify/ is
         compared (and none right), and TransformerLens' arrays are zero where ours are:
