@@ -14,9 +14,10 @@ own `M_recovered_overall`, `M_effect_overall` and `M_overall`.
 from .results import Results, ResultsError, open  # pylint: disable=redefined-builtin
 from .cells import cell_names
 from .compare import diff
+from .importance import importance, interactions
 from .statistics import (by_label, confidence_intervals, mean, mean_by_group,
                          normalised, top_cells)
 
 __all__ = ["Results", "ResultsError", "by_label", "cell_names",
-           "confidence_intervals", "diff", "mean", "mean_by_group", "normalised",
-           "open", "top_cells"]
+           "confidence_intervals", "diff", "importance", "interactions",
+           "mean", "mean_by_group", "normalised", "open", "top_cells"]

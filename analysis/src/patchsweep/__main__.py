@@ -1,4 +1,4 @@
-"""python -m patchsweep top|diff|export"""
+"""python -m patchsweep top|diff|export|importance|components"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import pandas as pd
 
 from .compare import diff
+from .importance import add_commands
 from .results import Results, ResultsError, open as open_results
 from .statistics import KINDS, top_cells
 
@@ -113,6 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
     export.add_argument("--metric")
     export.set_defaults(run=_export)
 
+    add_commands(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))
