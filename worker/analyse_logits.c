@@ -2,6 +2,7 @@
  * logits. Sums are in double. */
 #include <math.h>
 
+#include "common/base/select.h"
 #include "common/model/kernels.h"
 #include "worker/analyse_parts.h"
 
@@ -117,7 +118,7 @@ static void read_row(struct look *look, size_t k, bool is_scored,
     float *token = look_array(look, LENS_TOP_TOKEN) + k * n_top;
     float *prob = look_array(look, LENS_TOP_PROB) + k * n_top;
     float *logit = look_array(look, LENS_TOP_LOGIT) + k * n_top;
-    logits_top(a->order, (int)n_top, logits, V);
+    select_greatest(a->order, n_top, logits, V);
     for (size_t r = 0; r < n_top; r++) {
         token[r] = (float)a->order[r];
         logit[r] = logits[a->order[r]];
@@ -250,7 +251,7 @@ void look_neurons(struct look *look)
             a->keys[k] = (float)fabs(value);
             if (by == TO_DIFF) a->sums[i * n + k] += value;
         }
-        logits_top(a->order, (int)n_top, a->keys, n);
+        select_greatest(a->order, n_top, a->keys, n);
         for (int d = 0; d < DIRECTION_COUNT; d++) {
             double listed = 0;
             for (size_t r = 0; r < n_top && look->has[d]; r++) {

@@ -45,15 +45,3 @@ int logits_top1(const float *logits, size_t V)
         if (logits[v] > logits[top]) top = v;
     return (int)top;
 }
-
-void logits_top(int *out, int n_top, const float *values, size_t n)
-{
-    int kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (kept == n_top && !(values[i] > values[out[kept - 1]])) continue;
-        int at = kept < n_top ? kept++ : kept - 1;
-        for (; at > 0 && values[i] > values[out[at - 1]]; at--)
-            out[at] = out[at - 1];
-        out[at] = (int)i;
-    }
-}

@@ -27,8 +27,4 @@ double logits_rank(const float *logits, size_t V, struct token_set tokens);
 /* The greatest of V values, the first of equal ones. */
 int logits_top1(const float *logits, size_t V);
 
-/* The n_top (<= n) greatest of n values, greatest first, of equal ones the
- * first; out (n_top): their places. NaN counts least. */
-void logits_top(int *out, int n_top, const float *values, size_t n);
-
 #endif

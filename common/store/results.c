@@ -24,11 +24,17 @@ static void write_content(struct results *results)
         results_sweep_write(results, &layout);
         results_layout_free(&layout);
     }
+    if (plan->job->n_analyses && !results_is_failed(results))
+        h5_make_group(results->h5, "analyses");
+    for (int i = 0; i < plan->job->n_analyses && !results_is_failed(results);
+         i++)
+        results_analysis_write(results, i);
     results_job_write_failures(results);
     if (results_is_failed(results)) return;
     struct results_summary *summary = &results->summary;
-    summary->is_complete =
-        summary->cells[CELL_MISSING] == 0 && summary->cells[CELL_FAILED] == 0;
+    summary->is_complete = summary->cells[CELL_MISSING] == 0 &&
+                           summary->cells[CELL_FAILED] == 0 &&
+                           summary->analyses_missing == 0;
     for (int p = 0; p < plan->pairs->n; p++)
         if (results->index.baseline_status[p] != CELL_COMPUTED)
             summary->is_complete = false;

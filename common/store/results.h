@@ -23,10 +23,12 @@ struct results_options {
 static const uint64_t RESULTS_STORE_LIMIT = (uint64_t)256 << 20;
 
 struct results_summary {
-    bool is_complete; /* no cell is missing or failed, no baseline */
+    bool is_complete; /* no cell is missing or failed, no baseline, no
+                       * analysis */
     uint64_t
         cells[CELL_STATUS_COUNT]; /* lanes by enum cell_status, all sweeps */
     uint64_t units_done, units_failed;
+    uint64_t analyses_missing; /* runs of pairs without values; failed too */
 };
 
 /* Write path anew from the records of the journal (any kind of opening) that

@@ -102,9 +102,9 @@ static bool is_plain(const struct grid_axis *axis)
     return true;
 }
 
-static void make_axis(struct results *results,
-                      const struct results_layout *layout,
-                      const struct grid_axis *axis)
+void results_coords_make_axis(struct results *results,
+                              const struct results_layout *layout,
+                              const struct grid_axis *axis)
 {
     static const char *const long_names[AXIS_COUNT] = {
         [AXIS_LAYER] = "layer",
@@ -214,17 +214,20 @@ static int token_at(const struct pair *pair, enum run run,
     return at >= 0 && at < prompt->n_tokens ? prompt->tokens[at] : -1;
 }
 
-static void make_tokens(struct results *results, struct results_layout *layout)
+void results_coords_make_tokens(struct results *results,
+                                struct results_layout *layout,
+                                const struct grid_axis *axis)
 {
     static const char *const names[RUN_COUNT] = {"token_clean",
                                                  "token_corrupted"};
     static const char *const long_names[RUN_COUNT] = {
         "token of the clean prompt", "token of the corrupted prompt"};
-    const struct grid_axis *axis = grid_axis_find(layout->grid, AXIS_POSITION);
+    char dims[H5_NAME_BYTES];
     if (!axis || (size_t)axis->n * (size_t)layout->n_rows > MOST_TOKEN_TEXTS)
         return;
     size_t n = (size_t)axis->n * (size_t)layout->n_rows;
     char **texts = mem_calloc(n, sizeof *texts, "token strings", results->err);
+    snprintf(dims, sizeof dims, "pair %s", axis_name(axis->axis));
     for (int run = 0; texts && run < RUN_COUNT; run++) {
         for (size_t i = 0; i < n && !results->err->status; i++) {
             int row = (int)(i / (size_t)axis->n);
@@ -235,8 +238,8 @@ static void make_tokens(struct results *results, struct results_layout *layout)
                                           token_at(pair, (enum run)run, axis,
                                                    (int)(i % (size_t)axis->n)));
         }
-        make_variable(results, layout, names[run], H5_TYPE_TEXT,
-                      "pair position", long_names[run], texts);
+        make_variable(results, layout, names[run], H5_TYPE_TEXT, dims,
+                      long_names[run], texts);
         append(layout->pair_coordinates, names[run]);
     }
     for (size_t i = 0; texts && i < n; i++)
@@ -244,7 +247,8 @@ static void make_tokens(struct results *results, struct results_layout *layout)
     free(texts);
 }
 
-static void make_pairs(struct results *results, struct results_layout *layout)
+void results_coords_make_pairs(struct results *results,
+                               struct results_layout *layout)
 {
     const struct pairs *pairs = results->plan->pairs;
     size_t n = (size_t)layout->n_rows;
@@ -276,6 +280,25 @@ static void make_pairs(struct results *results, struct results_layout *layout)
 out:
     free(numbers);
     free(texts);
+}
+
+void results_coords_describe_status(struct results *results, const char *path)
+{
+    static const uint8_t flags[] = {
+#define STATUS_VALUE(code, name) code,
+        RESULTS_STATUSES(STATUS_VALUE)
+#undef STATUS_VALUE
+    };
+    static const char meanings[] =
+#define STATUS_MEANING(code, name) name " "
+        RESULTS_STATUSES(STATUS_MEANING);
+#undef STATUS_MEANING
+    char trimmed[sizeof meanings];
+    snprintf(trimmed, sizeof trimmed, "%.*s", (int)sizeof meanings - 2,
+             meanings);
+    h5_put_values(results->h5, path, "flag_values", H5_TYPE_U8, sizeof flags,
+                  flags);
+    h5_put_text(results->h5, path, "flag_meanings", trimmed);
 }
 
 /* The sweep's metrics, and for which of them a recovered fraction exists. */
@@ -315,7 +338,7 @@ void results_coords_write(struct results *results,
     h5_make_group(results->h5, layout->group);
     if (layout->n_rows == 0) return;
     bool has_pairs = grid->sweep->store.pairs == PAIRS_KEEP_ALL;
-    if (has_pairs) make_pairs(results, layout);
+    if (has_pairs) results_coords_make_pairs(results, layout);
     h5_make_dimension(results->h5, layout->group, "pair_group",
                       (size_t)layout->n_groups, H5_TYPE_TEXT,
                       layout->group_names, "group of pairs", "1");
@@ -331,10 +354,12 @@ void results_coords_write(struct results *results,
         free(numbers);
     }
     for (int i = 0; i < grid->n_axes; i++)
-        make_axis(results, layout, &grid->axes[i]);
+        results_coords_make_axis(results, layout, &grid->axes[i]);
     if (grid->sweep->tuples) make_columns(results, layout);
     results_groups_write(results, layout);
-    if (has_pairs) make_tokens(results, layout);
+    if (has_pairs)
+        results_coords_make_tokens(results, layout,
+                                   grid_axis_find(grid, AXIS_POSITION));
     fill_metrics(results, layout);
     append(layout->pair_coordinates, layout->cell_coordinates);
 }

@@ -7,6 +7,7 @@
 
 #include "common/base/doc.h"
 #include "common/base/mem.h"
+#include "common/job/analysis.h"
 #include "common/store/results_private.h"
 #include "common/store/runinfo.h"
 
@@ -106,7 +107,8 @@ static void put_key(struct results *results, const char *group,
 static void put_keys(struct results *results, const char *group,
                      const struct doc *map)
 {
-    static const char *const lists[] = {"pairs", "prompts", "sweeps"};
+    static const char *const lists[] = {"pairs", "prompts", "sweeps",
+                                        "analyses"};
     for (size_t i = 0; map && map->kind == DOC_MAP && i < map->n; i++) {
         bool is_list = false; /* of its own groups; the text has it too */
         for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
@@ -118,12 +120,12 @@ static void put_keys(struct results *results, const char *group,
     }
 }
 
-void results_job_put_sweep(struct results *results, const char *group,
-                           int sweep)
+void results_job_put_entry(struct results *results, const char *group,
+                           const char *list, int entry)
 {
-    const struct doc *sweeps = doc_get(&results->full, "sweeps");
-    if (sweeps && !results_is_failed(results) && (size_t)sweep < sweeps->n)
-        put_keys(results, group, &sweeps->items[sweep]);
+    const struct doc *entries = doc_get(&results->full, list);
+    if (entries && !results_is_failed(results) && (size_t)entry < entries->n)
+        put_keys(results, group, &entries->items[entry]);
 }
 
 static void put_digest(struct results *results, const char *name,
@@ -152,6 +154,9 @@ static enum status digest_job(struct digest *out, const struct job *job,
         for (int i = 0; i < job->sweeps[s].n_records; i++)
             digest_add(stream, job->sweeps[s].records[i].canonical,
                        strlen(job->sweeps[s].records[i].canonical) + 1);
+    for (int i = 0; i < job->n_analyses; i++)
+        digest_add(stream, job->analyses[i].canonical,
+                   strlen(job->analyses[i].canonical) + 1);
     return digest_close(stream, out, err);
 }
 

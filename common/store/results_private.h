@@ -47,6 +47,17 @@ struct results {
     struct err *err;
 };
 
+/* Of `status`: number, name as in flag_meanings */
+#define RESULTS_STATUSES(X)                                                    \
+    X(CELL_MISSING, "missing")                                                 \
+    X(CELL_COMPUTED, "computed")                                               \
+    X(CELL_UNCHANGED, "unchanged")                                             \
+    X(CELL_FAILED, "failed")                                                   \
+    X(CELL_NOT_APPLICABLE, "not_applicable")                                   \
+    X(CELL_EXCLUDED, "excluded")                                               \
+    X(CELL_DETERMINED, "determined")                                           \
+    X(CELL_ESTIMATED, "estimated")
+
 /* All below: failures go to results->err or stick to results->h5. */
 
 void results_index_build(struct results *results);
@@ -65,9 +76,10 @@ void results_job_write_job(struct results *results);
 void results_job_write_run(struct results *results);
 void results_job_write_failures(struct results *results);
 
-/* The keys of a sweep as attributes of its group; after write_job. */
-void results_job_put_sweep(struct results *results, const char *group,
-                           int sweep);
+/* The keys of an entry of a list of the job ("sweeps") as attributes of its
+ * group; after write_job. */
+void results_job_put_entry(struct results *results, const char *group,
+                           const char *list, int entry);
 
 /* /pairs and /baseline. */
 void results_pairs_write(struct results *results);
@@ -115,6 +127,24 @@ void results_layout_free(struct results_layout *layout);
  * for others. The axes are made. */
 void results_groups_write(struct results *results,
                           struct results_layout *layout);
+
+/* Their parts, for other groups over pairs: a layout with group, pairs and
+ * n_rows. The dimension pair and its coordinates; the dimension of an axis;
+ * the tokens along such a dimension. */
+void results_coords_make_pairs(struct results *results,
+                               struct results_layout *layout);
+void results_coords_make_axis(struct results *results,
+                              const struct results_layout *layout,
+                              const struct grid_axis *axis);
+void results_coords_make_tokens(struct results *results,
+                                struct results_layout *layout,
+                                const struct grid_axis *axis);
+
+/* flag_values and flag_meanings of the variable at path. */
+void results_coords_describe_status(struct results *results, const char *path);
+
+/* /analyses/NAME, all of it. */
+void results_analysis_write(struct results *results, int analysis);
 
 /* The rest of a sweep's group. */
 void results_sweep_write(struct results *results,

@@ -12,17 +12,6 @@
 
 enum { WINDOW_BYTES = 64 << 20 };
 
-/* number, name as in flag_meanings */
-#define STATUS_NAMES(X)                                                        \
-    X(CELL_MISSING, "missing")                                                 \
-    X(CELL_COMPUTED, "computed")                                               \
-    X(CELL_UNCHANGED, "unchanged")                                             \
-    X(CELL_FAILED, "failed")                                                   \
-    X(CELL_NOT_APPLICABLE, "not_applicable")                                   \
-    X(CELL_EXCLUDED, "excluded")                                               \
-    X(CELL_DETERMINED, "determined")                                           \
-    X(CELL_ESTIMATED, "estimated")
-
 enum { LANE_NONE, LANE_DONE, LANE_FAILED };
 
 struct writer {
@@ -289,15 +278,6 @@ static int64_t make_one(struct writer *w, const struct results_metric *metric,
 
 static void make_variables(struct writer *w)
 {
-    static const uint8_t flags[] = {
-#define STATUS_VALUE(code, name) code,
-        STATUS_NAMES(STATUS_VALUE)
-#undef STATUS_VALUE
-    };
-    static const char meanings[] =
-#define STATUS_MEANING(code, name) name " "
-        STATUS_NAMES(STATUS_MEANING);
-#undef STATUS_MEANING
     const struct grid *grid = w->layout->grid;
     struct h5 *h5 = w->results->h5;
     char path[4 * H5_NAME_BYTES];
@@ -307,11 +287,7 @@ static void make_variables(struct writer *w)
     w->status_variable =
         make_one(w, NULL, "", "what became of the cell", false);
     snprintf(path, sizeof path, "%s/status", w->layout->group);
-    h5_put_values(h5, path, "flag_values", H5_TYPE_U8, sizeof flags, flags);
-    char trimmed[sizeof meanings];
-    snprintf(trimmed, sizeof trimmed, "%.*s", (int)sizeof meanings - 2,
-             meanings);
-    h5_put_text(h5, path, "flag_meanings", trimmed);
+    results_coords_describe_status(w->results, path);
     for (int m = 0; m < w->n_metrics; m++) {
         const struct results_metric *metric = &w->layout->metrics[m];
         w->variable[m] = make_one(w, metric, "", "", true);
@@ -339,14 +315,14 @@ static void write_attributes(struct writer *w)
                    metric_name(grid->sweep->metrics[m]));
     char *text = buf_take_text(&names);
     if (!text) (void)err_set(results->err, STATUS_MEMORY, "no memory for text");
-    results_job_put_sweep(results, group, w->layout->sweep);
+    results_job_put_entry(results, group, "sweeps", w->layout->sweep);
     if (text) h5_put_text(results->h5, group, "metric_names", text);
     h5_put_text(results->h5, group, "axes", w->layout->axes);
     h5_put_text(results->h5, group, "weights",
                 results->plan->job->is_processed ? "processed" : "raw");
     static const char *const cells[] = {
 #define STATUS_CELLS(code, name) [code] = "cells_" name,
-        STATUS_NAMES(STATUS_CELLS)
+        RESULTS_STATUSES(STATUS_CELLS)
 #undef STATUS_CELLS
     };
     for (int i = 0; i < CELL_STATUS_COUNT; i++) {

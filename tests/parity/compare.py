@@ -24,6 +24,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from compare_analyses import compare_analyses
+
 TOLERANCE = 1e-5
 SKIPPED = 77
 COMPUTED, UNCHANGED, NOT_APPLICABLE, DETERMINED, ESTIMATED = 1, 2, 4, 6, 7
@@ -198,11 +200,14 @@ def compare_run(report, out, fixture, allowed):
             report.fail(f"pairs {found}, expected {ids}")
             return
         compare_baseline(report, results, fixture)
-        names = set(fixture["sweeps"]) ^ set(results["sweeps"])
+        if "analyses" in fixture:
+            compare_analyses(report, results, fixture)
+        sweeps = fixture.get("sweeps", {})
+        names = set(sweeps) ^ set(results["sweeps"])
         if names:
             report.fail(f"sweeps in the fixture or in results.h5 alone: "
                         f"{sorted(names)}")
-        for name in fixture["sweeps"]:
+        for name in sweeps:
             if name not in names:
                 compare_sweep(report, name, results["sweeps"][name],
                               fixture, allowed)

@@ -27,6 +27,7 @@ import torch
 import yaml
 from transformer_lens import patching
 
+import analyses
 import models
 import reference
 
@@ -73,7 +74,7 @@ def digests(path, spec):
     """SHA-256 of the job and of every file it names."""
     folder = path.parent
     files = {path, *(folder / spec["model"]).iterdir()}
-    for sweep in spec["sweeps"]:
+    for sweep in spec.get("sweeps", []):
         value = sweep.get("value")
         if "index" in sweep:
             files.add(folder / sweep["index"])
@@ -211,6 +212,21 @@ def put_every(out, job):
                 helper="get_act_patch_" + helper)
 
 
+def put_analyses(out, job):
+    for entry in job.spec["analyses"]:
+        name = entry.get("as", entry["name"])
+        values = analyses.expected(entry, job)
+        group = out.create_group("analyses/" + name)
+        group.attrs["kind"] = entry["name"]
+        if entry["name"] != "head_scores":
+            group.attrs["rms"] = [job.rms(run)
+                                  for run in analyses.runs_of(entry)]
+            group.attrs["has_position"] = analyses.has_position(entry, job)
+        for key, array in values.items():
+            put(group, key, array)
+        print(f"  {name}: {sum(map(np.size, values.values()))} values")
+
+
 def put_hooks(out, job, twin):
     for pair, pair32 in list(zip(job.pairs, twin.pairs))[:HOOK_PAIRS]:
         for name, values in pair.cache["clean"].items():
@@ -252,6 +268,8 @@ def write_fixture(name, path):
             put_sweep(out, sweep, sweeps32, rms)
         if name == "every":
             put_every(out, job)
+        if "analyses" in spec:
+            put_analyses(out, job)
         if "activations" in spec:
             put_hooks(out, job, twins[0])
     print(f"{path.name}: {path.stat().st_size} bytes")

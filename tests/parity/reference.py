@@ -41,7 +41,7 @@ SITES = {  # site: hook inside a block, axes of one prompt's activation
 SWEEP_KEYS = {"name", "description", "site", "by", "base", "value",
               "metrics", "index", "window", "method", *SUBSETS.values()}
 JOB_KEYS = {"title", "model", "weights", "prepend_bos", "pairs", "metrics",
-            "sweeps", "activations"}
+            "sweeps", "activations", "analyses"}
 PAIR_KEYS = {"id", "group", "clean_tokens", "corrupted_tokens",
              "answer_tokens", "wrong_tokens", "answer_sequence", "read",
              "positions", "align"}
@@ -506,7 +506,7 @@ class Job:
         self.pairs = [Pair(self.model, p) for p in spec["pairs"]]
         self.metrics = metric_names(spec["metrics"])
         self.sweeps = [self.sweep({"metrics": spec["metrics"], **s}, folder)
-                       for s in spec["sweeps"]]
+                       for s in spec.get("sweeps", [])]
 
     def sweep(self, spec, folder):
         if "groups" not in spec:
