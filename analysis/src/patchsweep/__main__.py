@@ -1,4 +1,4 @@
-"""python -m patchsweep top|diff|export|importance|components"""
+"""python -m patchsweep top|diff|export|pick|check|importance|components"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 from .compare import diff
 from .importance import add_commands
 from .results import Results, ResultsError, open as open_results
+from .screen import check, pick, write_index
 from .statistics import KINDS, top_cells
 
 
@@ -78,6 +79,29 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _pick(options: argparse.Namespace) -> int:
+    with open_results(options.out) as results:
+        _print_banner(results)
+        table = pick(results[options.sweep], options.number, options.threshold,
+                     options.sample, options.seed, options.metric)
+    write_index(table, options.output)
+    n_top = int((table["reason"] == "top").sum())
+    print(f"{options.output}: the {n_top} strongest of {table.attrs['of']} cells and "
+          f"{len(table) - n_top} of the others by lot; run them with a sweep of the "
+          f"same site, base and value and `index: {options.output}`")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    with open_results(options.out) as results:
+        _print_banner(results)
+        found = check(results[options.estimated], results[options.exact],
+                      options.number, options.metric)
+    for name, value in found.items():
+        print(f"{name:14s} {value:.6g}")
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The exit status: 0; 1 where diff finds a difference; 2 for a mistake."""
     parser = argparse.ArgumentParser(
@@ -114,6 +138,30 @@ def main(arguments: list[str] | None = None) -> int:
     export.add_argument("--metric")
     export.set_defaults(run=_export)
 
+    screen = commands.add_parser("pick", help="the cells of an estimated sweep that "
+                                              "are worth running, as an index file")
+    screen.add_argument("out", metavar="OUT")
+    screen.add_argument("sweep", metavar="SWEEP", help="of method: attribution")
+    screen.add_argument("-o", "--output", required=True, metavar="FILE.csv")
+    how_many = screen.add_mutually_exclusive_group(required=True)
+    how_many.add_argument("-n", "--number", type=int, help="so many, the strongest")
+    how_many.add_argument("--threshold", type=float, help="all with a mean effect of "
+                                                          "at least this size")
+    screen.add_argument("--sample", type=int, default=50,
+                        help="so many others by lot, to know what is missed")
+    screen.add_argument("--seed", type=int, default=0, help="of the lot")
+    screen.add_argument("--metric")
+    screen.set_defaults(run=_pick)
+
+    judge = commands.add_parser("check", help="an exact sweep of picked cells against "
+                                              "their estimates, and what was missed")
+    judge.add_argument("out", metavar="OUT")
+    judge.add_argument("estimated", metavar="ESTIMATED")
+    judge.add_argument("exact", metavar="EXACT")
+    judge.add_argument("-n", "--number", type=int, default=100,
+                       help="strong: among so many strongest (default 100)")
+    judge.add_argument("--metric")
+    judge.set_defaults(run=_check)
     add_commands(commands)
     options = parser.parse_args(arguments)
     try:
