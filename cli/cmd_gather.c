@@ -24,7 +24,8 @@ static enum status gather(const char *folder, struct err *err)
     if (results_file_open_journal(&journal, folder, err) ||
         studies_open_journal(&study, journal, err) ||
         results_file_write(folder, &study, journal, &summary, err) ||
-        results_file_write_activations(folder, &study, journal, &kept, err))
+        results_file_write_activations(folder, &study, journal, false, &kept,
+                                       err))
         goto out;
     command_print_banner(stdout, study.config.banner);
     printf("%s/results.h5: %llu of %llu units%s\n", folder,
@@ -36,6 +37,10 @@ static enum status gather(const char *folder, struct err *err)
                (unsigned long long)kept.units_done,
                (unsigned long long)kept.units,
                kept.is_complete ? ", complete" : "");
+    if (kept.units_lost)
+        printf("%llu units were done, but what held their values is gone: run "
+               "again to compute them anew\n",
+               (unsigned long long)kept.units_lost);
     if (summary.units_failed)
         printf("%llu units failed: see /failures\n",
                (unsigned long long)summary.units_failed);

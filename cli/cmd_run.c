@@ -288,7 +288,7 @@ static enum status gather(struct run_state *s, struct err *err)
     struct activations_summary kept;
     if (results_file_write_activations(s->arguments->folder, &s->study,
                                        coordinator_journal(s->coordinator),
-                                       &kept, err))
+                                       true, &kept, err))
         return err->status;
     if (kept.units)
         fprintf(stderr, "%s/activations.h5: %llu units\n", s->arguments->folder,

@@ -32,12 +32,10 @@ enum status results_file_write(const char *folder, const struct study *study,
     return status;
 }
 
-enum status results_file_write_activations(const char *folder,
-                                           const struct study *study,
-                                           struct journal *journal,
-                                           struct activations_summary *summary,
-                                           struct err *err)
+enum status results_file_write_activations(
+    const char *folder, const struct study *study, struct journal *journal,
+    bool is_settling, struct activations_summary *summary, struct err *err)
 {
     return activations_write(&study->plan, study->tokenizer, journal, folder,
-                             summary, err);
+                             is_settling, summary, err);
 }

@@ -16,11 +16,12 @@ enum status results_file_write(const char *folder, const struct study *study,
                                struct results_summary *summary,
                                struct err *err) WARN_UNUSED;
 
-/* Write OUT/activations.h5 anew where the job keeps activations; summary->units
- * is 0 where it does not. */
+/* activations_write of activations.h; summary->units is 0 where the job keeps
+ * none. */
 enum status results_file_write_activations(const char *folder,
                                            const struct study *study,
                                            struct journal *journal,
+                                           bool is_settling,
                                            struct activations_summary *summary,
                                            struct err *err) WARN_UNUSED;
 

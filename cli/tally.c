@@ -86,6 +86,7 @@ static enum status count_record(void *user, enum journal_record kind,
     case JOURNAL_EXTENSION:
     case JOURNAL_MARK:
     case JOURNAL_INPUTS:
+    case JOURNAL_HELD:
         break;
     }
     return STATUS_OK;

@@ -5,6 +5,7 @@
 
 #include "common/base/mem.h"
 #include "common/plan/result.h"
+#include "common/store/activations.h"
 #include "coordinator/coordinator_parts.h"
 
 /* First walk: the extensions and the last inputs. */
@@ -59,6 +60,9 @@ static enum status recall_result(void *user, enum journal_record kind,
         return err_context(err, "journal: offset %llu", (unsigned long long)at);
     result_free(&result);
     unsigned char bit = (unsigned char)(1u << (number % 8));
+    /* activations are computed anew where what held them is gone */
+    bool may_be_second = unit.kind == UNIT_EXPORT || unit.kind == UNIT_RECORD;
+    if (c->done[number / 8] & bit && may_be_second) return STATUS_OK;
     if (c->done[number / 8] & bit)
         return err_set(err, STATUS_DAMAGED,
                        "journal: offset %llu: a second result of unit %llu",
@@ -103,6 +107,28 @@ static enum status judge_report(struct coordinator *c, struct buf *report,
     return STATUS_OK;
 }
 
+/* Units of activations whose values are gone are not done. */
+static enum status recall_lost(struct coordinator *c, struct err *err)
+{
+    struct activations_lost lost;
+    FILE *log = c->options->log;
+    if (activations_find_lost(c->plan, c->journal, c->options->folder, c->done,
+                              &lost, err))
+        return err->status;
+    c->n_done -= lost.in_parts + lost.in_file;
+    if (lost.in_file && log)
+        fprintf(log,
+                "%s/activations.h5, which held %llu units of activations, is "
+                "gone or another: they are computed anew\n",
+                c->options->folder, (unsigned long long)lost.in_file);
+    if (lost.in_parts && log)
+        fprintf(log,
+                "%llu files of %s/parts are gone: their units are computed "
+                "anew\n",
+                (unsigned long long)lost.in_parts, c->options->folder);
+    return STATUS_OK;
+}
+
 enum status coordinator_recall(struct coordinator *c, struct plan *plan,
                                const struct buf *inputs, struct buf *records,
                                struct err *err)
@@ -131,6 +157,7 @@ enum status coordinator_recall(struct coordinator *c, struct plan *plan,
     c->done = mem_calloc((size_t)(plan->n_units / 8 + 1), 1, "the units", err);
     if (!c->done) goto out;
     if (journal_walk(c->journal, recall_result, c, err)) goto out;
+    (void)(recall_lost(c, err) == 0);
 out:
     buf_free(&extension);
     buf_free(&r.report);

@@ -2,6 +2,7 @@
  * other, each from the parts of its units. */
 #include "common/store/activations.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,9 @@ struct gathering {
     struct results *results;
     const char *out;
     struct activations_index index;
+    bool has_file, has_parts; /* units that the file of before holds alone;
+                               * that a part holds */
+    struct kept_carry carry;
     struct kept_group *group;
     struct kept_array array;
     int64_t variable;
@@ -70,21 +74,49 @@ static void fill_box(struct gathering *g, size_t S, int n_kept)
         }
 }
 
-static void write_box(struct gathering *g, const struct keep_walk *pass)
+/* Where the box of a pass begins. */
+static void find_start(const struct gathering *g, const struct keep_walk *pass,
+                       size_t start[H5_MAX_DIMS])
 {
     const struct kept_array *a = &g->array;
-    size_t start[H5_MAX_DIMS] = {0}, count[H5_MAX_DIMS];
     int n = 0;
+    memset(start, 0, H5_MAX_DIMS * sizeof *start);
     start[n++] = (size_t)g->group->rows[pass->pair];
-    if (a->keep->sweep >= 0) {
-        const struct grid *grid = &g->results->plan->grids[a->keep->sweep];
-        if (grid->has_samples) start[n++] = (size_t)pass->sample;
-        for (int i = 0; i < grid->n_axes; i++)
-            start[n++] = (size_t)pass->index[i];
-    }
+    if (a->keep->sweep < 0) return;
+    const struct grid *grid = &g->results->plan->grids[a->keep->sweep];
+    if (grid->has_samples) start[n++] = (size_t)pass->sample;
+    for (int i = 0; i < grid->n_axes; i++)
+        start[n++] = (size_t)pass->index[i];
+}
+
+static void write_box(struct gathering *g, const size_t start[H5_MAX_DIMS])
+{
+    const struct kept_array *a = &g->array;
+    size_t count[H5_MAX_DIMS];
     for (int i = 0; i < a->n_dims; i++)
         count[i] = i < a->n_lead ? 1 : a->extent[i];
     h5_write(g->results->h5, g->variable, start, count, g->box);
+}
+
+/* The array's values of one unit, from the file of before. */
+static enum status carry_unit(struct gathering *g, const struct unit *unit)
+{
+    const struct plan *plan = g->results->plan;
+    size_t start[H5_MAX_DIMS];
+    struct keep_walk pass = {
+        .plan = plan, .unit = unit, .of = &plan->segments[unit->segment]};
+    if (g->carry.variable < 0 &&
+        kept_carry_begin(&g->carry, g->group, &g->array))
+        return g->results->err->status;
+    while (keep_next(&pass)) {
+        if (pass.run != g->group->run) continue;
+        find_start(g, &pass, start);
+        clear_box(g);
+        if (kept_carry_read(&g->carry, g->group, &g->array, start, g->box))
+            break;
+        write_box(g, start);
+    }
+    return g->results->err->status;
 }
 
 /* The array's pieces of one unit. */
@@ -97,6 +129,7 @@ static enum status take_unit(struct gathering *g, const struct unit *unit)
     struct keep_walk pass = {
         .plan = plan, .unit = unit, .of = &plan->segments[unit->segment]};
     uint64_t offset = PART_HEADER_BYTES;
+    size_t start[H5_MAX_DIMS];
     bool is_absent;
     if (part_open(&reader, g->out, plan, unit,
                   g->index.units[unit->number].part_bytes, &is_absent, err) ||
@@ -115,7 +148,8 @@ static enum status take_unit(struct gathering *g, const struct unit *unit)
                          pass.run == g->group->run;
             if (is_it && !part_read(&reader, offset, g->piece, bytes, err)) {
                 fill_box(g, S, n);
-                write_box(g, &pass);
+                find_start(g, &pass, start);
+                write_box(g, start);
             }
             offset += bytes + PART_CRC_BYTES;
         }
@@ -136,9 +170,12 @@ static enum status take_units(struct gathering *g, enum unit_kind kind,
         for (uint64_t u = 0; u < segment->n_units; u++) {
             struct unit unit;
             uint64_t number = segment->first_unit + u;
-            if (g->index.units[number].state == KEPT_NOWHERE) continue;
+            const struct kept_unit *at = &g->index.units[number];
+            if (at->state == KEPT_NOWHERE || at->is_lost) continue;
             plan_unit(plan, number, &unit);
-            if (take_unit(g, &unit) || results_is_failed(g->results))
+            if ((at->state == KEPT_IN_FILE ? carry_unit(g, &unit)
+                                           : take_unit(g, &unit)) ||
+                results_is_failed(g->results))
                 return g->results->err->status;
         }
     }
@@ -197,6 +234,7 @@ static void write_array(struct gathering *g, enum unit_kind kind, int item,
     g->variable = h5_use(results->h5, path);
     if (!results_is_failed(results)) (void)(take_units(g, kind, item) == 0);
     h5_done(g->variable);
+    kept_carry_end(&g->carry);
 out:
     free(g->rows);
     free(g->piece);
@@ -227,7 +265,75 @@ out:
     kept_group_free(&group);
 }
 
-static void write_content(struct gathering *g)
+/* What the journal will say: an id over what the units are, their numbers. */
+static enum status settle_record(struct buf *out, const struct gathering *g)
+{
+    const struct plan *plan = g->results->plan;
+    struct err *err = g->results->err;
+    struct buf numbers = {0};
+    struct digest id;
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < plan->n_units; i++) {
+        if (g->index.units[i].state == KEPT_NOWHERE) continue;
+        buf_u64(&numbers, i);
+        n++;
+    }
+    struct digest_stream *stream = digest_open(err);
+    if (!stream || buf_check(&numbers, "a record of activations.h5", err))
+        goto out;
+    digest_add(stream, numbers.data, numbers.n);
+    digest_add(stream, &g->index.held, sizeof g->index.held);
+    for (uint64_t i = 0; i < plan->n_units; i++)
+        digest_add(stream, &g->index.units[i].part_crc, sizeof(uint32_t));
+    (void)(digest_close(stream, &id, err) == 0);
+    stream = NULL;
+    buf_bytes(out, id.bytes, DIGEST_BYTES);
+    buf_u64(out, n);
+    buf_bytes(out, numbers.data, numbers.n);
+    (void)(buf_check(out, "a record of activations.h5", err) == 0);
+out:
+    if (stream) (void)(digest_close(stream, NULL, err) == 0);
+    buf_free(&numbers);
+    return err->status;
+}
+
+/* The attribute by which the file is known again: the id that is about to be
+ * recorded, and the last one, should that not come to pass. */
+static void put_holds(struct gathering *g, const struct buf *record)
+{
+    char text[2 * DIGEST_HEX] = "", last[DIGEST_HEX] = "";
+    struct digest id;
+    if (record->n >= DIGEST_BYTES) {
+        memcpy(id.bytes, record->data, DIGEST_BYTES);
+        digest_hex(text, &id);
+    }
+    if (g->has_file) digest_hex(last, &g->index.held);
+    size_t n = strlen(text);
+    snprintf(text + n, sizeof text - n, "%s%s", n && *last ? " " : "", last);
+    if (!results_is_failed(g->results))
+        h5_put_text(g->results->h5, "/", "holds", text);
+}
+
+/* Every part: of units that the file holds, or that nobody wants any more. */
+static enum status delete_parts(const char *out, struct err *err)
+{
+    char *folder = part_folder(out, err);
+    DIR *list = folder ? opendir(folder) : NULL;
+    const struct dirent *entry;
+    while (list && (entry = readdir(list)) != NULL) {
+        char *path = strstr(entry->d_name, ".part")
+                         ? file_join(folder, entry->d_name, err)
+                         : NULL;
+        if (path) unlink(path);
+        free(path);
+    }
+    if (list) closedir(list);
+    if (folder) rmdir(folder);
+    free(folder);
+    return err->status;
+}
+
+static void write_content(struct gathering *g, const struct buf *record)
 {
     struct results *results = g->results;
     const struct plan *plan = results->plan;
@@ -243,11 +349,11 @@ static void write_content(struct gathering *g)
         if (plan->job->sweeps[s].n_records > 0)
             write_group(g, plan->job->sweeps[s].base, s);
     results_job_write_root(results);
+    put_holds(g, record);
 }
 
-/* How many units there are, and whose parts are there. */
-static enum status count_units(struct gathering *g,
-                               struct activations_summary *summary)
+static void count_units(struct gathering *g,
+                        struct activations_summary *summary)
 {
     const struct plan *plan = g->results->plan;
     *summary = (struct activations_summary){0};
@@ -256,50 +362,92 @@ static enum status count_units(struct gathering *g,
         if (!activations_is_kept(segment->kind) || segment->is_dropped)
             continue;
         for (uint64_t u = 0; u < segment->n_units; u++) {
-            uint64_t number = segment->first_unit + u;
+            const struct kept_unit *unit =
+                &g->index.units[segment->first_unit + u];
             summary->units++;
-            if (g->index.units[number].state == KEPT_NOWHERE) continue;
-            char *path = part_path(g->out, number, g->results->err);
-            if (!path) return g->results->err->status;
-            if (file_exists(path))
-                summary->units_done++;
-            else
+            if (unit->is_lost)
                 summary->units_lost++;
-            free(path);
+            else if (unit->state != KEPT_NOWHERE)
+                summary->units_done++;
+            if (unit->state == KEPT_IN_FILE && !unit->is_lost)
+                g->has_file = true;
+            if (unit->state == KEPT_IN_PART) g->has_parts = true;
         }
     }
     summary->is_complete = summary->units_done == summary->units;
-    return STATUS_OK;
 }
 
-enum status activations_write(const struct plan *plan,
-                              const struct tokenizer *tokenizer,
-                              struct journal *journal, const char *out,
-                              struct activations_summary *summary,
-                              struct err *err)
+/* Whether the file is complete and of this very job and its pairs. */
+static bool is_current(struct gathering *g)
+{
+    static const char *const names[] = {"digest_job", "digest_tokens"};
+    struct err unused = {0};
+    struct digest job;
+    char hex[2][DIGEST_HEX];
+    bool is_same = true;
+    if (g->has_parts || !g->carry.h5 ||
+        results_job_digest(&job, g->results->plan->job, &unused))
+        return false;
+    digest_hex(hex[0], &job);
+    digest_hex(hex[1], &g->results->plan->pairs->digest);
+    for (int i = 0; i < 2; i++) {
+        char *found = h5_get_text(g->carry.h5, "/", names[i]);
+        is_same &= found && strcmp(found, hex[i]) == 0;
+        free(found);
+    }
+    return is_same;
+}
+
+/* Open the file of before where it holds what no part does. */
+static enum status open_before(struct gathering *g, const char *path)
+{
+    if (g->has_file) g->carry.h5 = h5_open(path, g->results->err);
+    return g->results->err->status;
+}
+
+enum status
+activations_write(const struct plan *plan, const struct tokenizer *tokenizer,
+                  struct journal *journal, const char *out, bool is_settling,
+                  struct activations_summary *summary, struct err *err)
 {
     struct results results = {
         .plan = plan, .tokenizer = tokenizer, .journal = journal, .err = err};
-    struct gathering g = {.results = &results, .out = out};
+    struct gathering g = {
+        .results = &results, .out = out, .carry = {.variable = -1}};
+    struct buf record = {0};
     char *path = NULL, *temporary = NULL;
-    if (activations_index_build(&g.index, plan, journal, err) ||
-        count_units(&g, summary) || summary->units == 0)
-        goto out;
+    if (activations_index_build(&g.index, plan, journal, out, err)) goto out;
+    count_units(&g, summary);
     path = file_join(out, "activations.h5", err);
-    if (path) temporary = fresh_make(path, err);
+    if (!path || summary->units == 0 || open_before(&g, path)) goto out;
+    if (summary->is_complete && is_current(&g)) goto out;
+    is_settling = is_settling && summary->is_complete;
+    if (is_settling && settle_record(&record, &g)) goto out;
+    temporary = fresh_make(path, err);
     if (!temporary) goto out;
     results.h5 = h5_create(temporary, err);
     if (!results.h5) goto out;
     results.summary.is_complete = summary->is_complete;
-    write_content(&g);
+    write_content(&g, &record);
     if (h5_close(results.h5, err)) goto out;
     if (fresh_settle(temporary, path, err)) goto out;
+    free(temporary);
+    temporary = NULL;
+    if (is_settling &&
+        (journal_append(journal, JOURNAL_HELD, record.data, record.n, err) ||
+         journal_sync(journal, err) || delete_parts(out, err)))
+        goto out;
 out:
     if (err->status && temporary) {
         unlink(temporary);
         (void)err_context(err, "%s is left as it was", path);
     }
+    if (g.carry.h5) {
+        struct err unused = {0};
+        (void)(h5_close(g.carry.h5, &unused) == 0);
+    }
     activations_index_free(&g.index);
+    buf_free(&record);
     free(temporary);
     free(path);
     return err->status;

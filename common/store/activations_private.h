@@ -6,22 +6,27 @@
 #include "common/store/activations.h"
 #include "common/store/results_private.h"
 
-/* Where a unit's values are. */
-enum kept_state { KEPT_NOWHERE, KEPT_IN_PART };
+/* Where a unit's values are: by the journal, and if they are there at all. */
+enum kept_state { KEPT_NOWHERE, KEPT_IN_PART, KEPT_IN_FILE };
 
 struct kept_unit {
     enum kept_state state;
+    bool is_lost; /* what should hold it is gone */
     uint64_t part_bytes;
+    uint32_t part_crc;
 };
 
 struct activations_index {
     struct kept_unit *units; /* per unit of the plan; owned */
+    bool has_held;           /* the journal has a record of the file */
+    struct digest held;      /* the last one's id */
 };
 
-/* One walk over the journal. */
+/* One walk over the journal, and a look at what is in the folder. */
 enum status activations_index_build(struct activations_index *index,
                                     const struct plan *plan,
-                                    struct journal *journal, struct err *err);
+                                    struct journal *journal, const char *out,
+                                    struct err *err);
 void activations_index_free(struct activations_index *index);
 
 /* Whether units of this kind keep activations. */
@@ -71,5 +76,28 @@ struct kept_array {
 void kept_array_open(struct kept_array *out, struct kept_group *group,
                      const struct keep *keep, int hook);
 void kept_array_free(struct kept_array *array);
+
+/* The file of before, open for reading, and where the values of one array are
+ * in it. */
+struct kept_carry {
+    struct h5 *h5;
+    int64_t variable;
+    int n_dims;
+    size_t extent[H5_MAX_DIMS];
+    int *map[H5_MAX_DIMS]; /* new index to old, -1: none; owned */
+    size_t n_box;
+    unsigned char *box; /* own dimensions, as they were; owned */
+};
+
+enum status kept_carry_begin(struct kept_carry *carry,
+                             const struct kept_group *group,
+                             const struct kept_array *array);
+void kept_carry_end(struct kept_carry *carry);
+
+/* The box whose leading indices are start, into box, which is NaN. */
+enum status kept_carry_read(struct kept_carry *carry,
+                            const struct kept_group *group,
+                            const struct kept_array *array, const size_t *start,
+                            void *box);
 
 #endif

@@ -104,6 +104,10 @@ void h5_read(struct h5 *h5, const char *path, enum h5_type type, void *data);
  * where the axis has none. */
 char *h5_dimension(struct h5 *h5, const char *path, int axis);
 
+/* A box of an open variable, of its own type, C order. */
+void h5_read_box(struct h5 *h5, int64_t variable, const size_t *start,
+                 const size_t *count, void *data);
+
 /* A text attribute, owned by the caller; NULL where it is absent. */
 char *h5_get_text(struct h5 *h5, const char *path, const char *name);
 

@@ -133,6 +133,30 @@ char *h5_dimension(struct h5 *h5, const char *path, int axis)
     return name;
 }
 
+void h5_read_box(struct h5 *h5, int64_t variable, const size_t *start,
+                 const size_t *count, void *data)
+{
+    if (h5_is_failed(h5)) return;
+    hsize_t from[H5_MAX_DIMS], size[H5_MAX_DIMS];
+    hid_t space = H5Dget_space(variable);
+    hid_t type = H5Dget_type(variable);
+    hid_t native = h5_private_native(type);
+    int rank = H5Sget_simple_extent_ndims(space);
+    for (int i = 0; i < rank && i < H5_MAX_DIMS; i++) {
+        from[i] = start[i];
+        size[i] = count[i];
+    }
+    hid_t memory = H5Screate_simple(rank, size, NULL);
+    if (H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, size, NULL) <
+            0 ||
+        H5Dread(variable, native, memory, space, H5P_DEFAULT, data) < 0)
+        h5_private_fail(h5, "read", "a part of a variable");
+    H5Sclose(memory);
+    H5Tclose(native);
+    H5Tclose(type);
+    H5Sclose(space);
+}
+
 char *h5_get_text(struct h5 *h5, const char *path, const char *name)
 {
     if (h5_is_failed(h5) ||

@@ -32,7 +32,9 @@ enum {
     X(JOURNAL_RESULT, 4, "a finished unit: bytes of result.h")                 \
     X(JOURNAL_FAILURE, 5, "a failed unit: u64 unit, text")                     \
     X(JOURNAL_MARK, 6, "everything before is on disk: u64 its own offset")     \
-    X(JOURNAL_INPUTS, 7, "the job and its files: bytes of inputs.h, overrides")
+    X(JOURNAL_INPUTS, 7,                                                       \
+      "the job and its files: bytes of inputs.h, overrides")                   \
+    X(JOURNAL_HELD, 8, "activations.h5 holds units: an id, their numbers")
 
 enum journal_record {
 #define JOURNAL_ENUM(code, number, meaning) code = number,

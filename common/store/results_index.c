@@ -119,6 +119,7 @@ static enum status note(void *user, enum journal_record kind, uint64_t at,
     case JOURNAL_EXTENSION:
     case JOURNAL_MARK:
     case JOURNAL_INPUTS:
+    case JOURNAL_HELD:
         break;
     }
     if (err->status)

@@ -136,10 +136,8 @@ static void put_digest(struct results *results, const char *name,
     h5_put_text(results->h5, "/", name, hex);
 }
 
-/* Over the canonical texts: two jobs with the same digest compute the same
- * from the same model and tokens. */
-static enum status digest_job(struct digest *out, const struct job *job,
-                              struct err *err)
+enum status results_job_digest(struct digest *out, const struct job *job,
+                               struct err *err)
 {
     struct digest_stream *stream = digest_open(err);
     if (!stream) return err->status;
@@ -167,7 +165,8 @@ void results_job_write_root(struct results *results)
     const int32_t version = RESULTS_SCHEMA_VERSION;
     const int32_t complete = results->summary.is_complete;
     struct digest job;
-    if (results_is_failed(results) || digest_job(&job, plan->job, results->err))
+    if (results_is_failed(results) ||
+        results_job_digest(&job, plan->job, results->err))
         return;
     h5_put_values(h5, "/", "schema_version", H5_TYPE_I32, 1, &version);
     h5_put_text(h5, "/", "title", plan->job->title);

@@ -70,6 +70,11 @@ bool results_index_failed(const struct results_index *index, uint64_t unit);
 float results_baseline(const struct results *results, enum run run, int pair,
                        int metric);
 
+/* Over the canonical texts: two jobs with the same digest compute the same
+ * from the same model and tokens. */
+enum status results_job_digest(struct digest *out, const struct job *job,
+                               struct err *err);
+
 /* Attributes of the root, /job, /run, /failures. */
 void results_job_write_root(struct results *results);
 void results_job_write_job(struct results *results);

@@ -113,6 +113,79 @@ class Activations(program.ProgramTest):
         self.assert_same_results(whole, killed)
         shutil.rmtree(killed)
 
+    def parts(self, out):
+        """The parts that are there."""
+        folder = os.path.join(out, "parts")
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+    def test_the_file_takes_the_place_of_the_parts(self):
+        out, other = self.path("out"), self.path("other")
+        job = self.write_job("job.yaml", ENTRIES[:1])
+        self.check(run(["run", job, "-o", out, "--no-gather"]))
+        self.assertEqual(len(self.parts(out)), 2)
+        # a gather without the lock leaves the parts
+        self.check(run(["gather", out]))
+        self.assertEqual(len(self.parts(out)), 2)
+        self.check(run(["run", job, "-o", out]))
+        self.assertEqual(self.parts(out), [])
+        first = arrays(self.gathered(out))
+        stamp = os.stat(self.gathered(out)).st_mtime_ns
+        self.check(run(["run", job, "-o", out]))
+        self.check(run(["gather", out]))
+        self.assertEqual(os.stat(self.gathered(out)).st_mtime_ns, stamp)
+        # more entries, and pairs before the others that are longer and have
+        # another label: what the file held is carried over
+        job = self.write_job("more.yaml", ENTRIES, n_pairs=10)
+        with open(job, encoding="utf-8") as file:
+            text = file.read().replace("pairs:\n", "pairs:\n  - {id: new, clean_tokens: "
+                                       f"{list(range(16))}, corrupted_tokens: {list(range(1, 17))}, "
+                                       "answer_tokens: 3, wrong_tokens: 4}\n", 1)
+        with open(job, "w", encoding="utf-8") as file:
+            file.write(text)
+        self.check(run(["run", job, "-o", out, "--no-gather"]))
+        self.assertGreater(len(self.parts(out)), 2)
+        said = self.check(run(["gather", out])).stdout
+        self.assertIn("complete", said)
+        self.check(run(["run", job, "-o", other]))
+        expected = arrays(self.gathered(other))
+        self.assertEqual(arrays(self.gathered(out)), expected)
+        self.assertNotEqual(first, expected)
+        self.check(run(["run", job, "-o", out]))
+        self.assertEqual(self.parts(out), [])
+        self.assertEqual(arrays(self.gathered(out)), expected)
+        # the file is the truth: without it everything is computed anew
+        os.remove(self.gathered(out))
+        self.assertIn("gone", self.check(run(["gather", out])).stdout)
+        with h5py.File(self.gathered(out)) as file:
+            self.assertEqual(file.attrs["complete"], 0)
+            self.assertTrue(np.isnan(file["clean/blocks.0.hook_resid_pre"][()]).all())
+        self.assertIn("computed anew", self.check(run(["run", job, "-o", out])).stderr)
+        self.assertEqual(arrays(self.gathered(out)), expected)
+
+    def test_a_part_that_is_gone_is_computed_anew_and_damage_is_told(self):
+        out = self.path("out")
+        job = self.write_job("job.yaml", ENTRIES[:2])
+        self.check(run(["run", job, "-o", out, "--no-gather"]))
+        self.check(run(["gather", out]))
+        expected = arrays(self.gathered(out))
+        part = os.path.join(out, "parts", self.parts(out)[0])
+        os.remove(part)
+        self.check(run(["gather", out]))
+        self.assertNotEqual(arrays(self.gathered(out)), expected)
+        self.assertIn("computed anew",
+                      self.check(run(["run", job, "-o", out, "--no-gather"])).stderr)
+        self.check(run(["gather", out]))
+        self.assertEqual(arrays(self.gathered(out)), expected)
+        with open(part, "r+b") as file:
+            file.seek(200)
+            file.write(b"x")
+        said = self.check(run(["gather", out]), 1).stderr
+        self.assertIn("damaged at offset", said)
+        self.assertIn("activations.h5 is left as it was", said)
+        os.remove(part)
+        self.check(run(["run", job, "-o", out]))
+        self.assertEqual(arrays(self.gathered(out)), expected)
+
 
 if __name__ == "__main__":
     program.main()
