@@ -7,7 +7,7 @@ import numpy as np
 
 import made
 import patchsweep
-from patchsweep import figures, interactive
+from patchsweep import figures, interactive, specs
 
 
 def grid(trace):
@@ -43,7 +43,7 @@ class Interactive(unittest.TestCase):
         sweep = self.results["resid_pre"]
         shown = interactive.draw(sweep, pair=0)
         self.assertTrue(all(value is None for value in np.array(shown.data[0].z)[:, 5]))
-        self.assertEqual(shown.layout.plot_bgcolor, interactive.GREY)
+        self.assertEqual(shown.layout.plot_bgcolor, specs.GREY)
 
     def test_hovering_tells_what_a_status_means(self):
         sweep = self.results["resid_pre"]

@@ -6,6 +6,7 @@
     patchsweep.mean(z)                       # recovered, over all pairs
     patchsweep.confidence_intervals(z)       # .. with intervals over clusters
     patchsweep.top_cells(z, n=5)             # the strongest, as a table
+    patchsweep.attention(results)            # a page to look into heads
 
 The arrays are those of docs/files.md, and what `mean` gives equals the program's
 own `M_recovered_overall`, `M_effect_overall` and `M_overall`.
@@ -17,7 +18,8 @@ from .compare import diff
 from .importance import importance, interactions
 from .statistics import (by_label, confidence_intervals, mean, mean_by_group,
                          normalised, top_cells)
+from .viewers import View, attention, neurons
 
-__all__ = ["Results", "ResultsError", "by_label", "cell_names",
-           "confidence_intervals", "diff", "importance", "interactions",
-           "mean", "mean_by_group", "normalised", "open", "top_cells"]
+__all__ = ["Results", "ResultsError", "View", "attention", "by_label", "cell_names",
+           "confidence_intervals", "diff", "importance", "interactions", "mean",
+           "mean_by_group", "neurons", "normalised", "open", "top_cells"]

@@ -1,4 +1,4 @@
-"""python -m patchsweep top|diff|export|pick|check|importance|components"""
+"""python -m patchsweep top|diff|export|pick|check|importance|components|report"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 
 import pandas as pd
 
+from . import report
 from .compare import diff
 from .importance import add_commands
 from .results import Results, ResultsError, open as open_results
@@ -163,6 +164,11 @@ def main(arguments: list[str] | None = None) -> int:
     judge.add_argument("--metric")
     judge.set_defaults(run=_check)
     add_commands(commands)
+
+    page = commands.add_parser("report", help="a whole run as one page of HTML")
+    report.add_arguments(page)
+    page.set_defaults(run=report.run)
+
     options = parser.parse_args(arguments)
     try:
         return int(options.run(options))

@@ -62,6 +62,7 @@ def cell_table(sweep: xr.Dataset | xr.DataArray, axes: list[str],
                flat: np.ndarray) -> list[dict[str, Any]]:
     """The coordinates of cells, given by flat indices (C order) over axes."""
     sizes = tuple(sweep.sizes[axis] for axis in axes)
+    known = {axis: sweep[axis].values for axis in axes if axis in sweep.coords}
     rows = []
     for place in zip(*np.unravel_index(np.asarray(flat, dtype=int), sizes)):
         row: dict[str, Any] = {}
@@ -77,8 +78,7 @@ def cell_table(sweep: xr.Dataset | xr.DataArray, axes: list[str],
                 if not row:
                     row["cell"] = int(index)
             else:
-                values = sweep[axis].values if axis in sweep.coords else None
-                row[axis] = int(index) if values is None else values[index]
+                row[axis] = known[axis][index] if axis in known else int(index)
         rows.append({name: value.item() if isinstance(value, np.generic) else value
                      for name, value in row.items()})
     return rows

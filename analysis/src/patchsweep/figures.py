@@ -20,7 +20,8 @@ import xarray as xr
 
 from .cells import cell_name, cell_names, cell_table, is_absolute, text
 from .results import ResultsError
-from .statistics import choose, mean, mean_by_group, normalised, run_intervals
+from .statistics import (choose, mean, mean_by_group, normalised, run_intervals,
+                         sweep_attrs)
 
 
 @dataclass
@@ -91,6 +92,9 @@ class Lines:
     banner: str = ""
 
 
+Shown = Map | Bars | Points | Lines
+
+
 def values(sweep: xr.Dataset, metric: str | None = None, kind: str | None = None,
            pair: int | None = None) -> xr.DataArray:
     """What is drawn [axes]: the mean over the pairs, or one pair (its samples
@@ -109,7 +113,7 @@ def values(sweep: xr.Dataset, metric: str | None = None, kind: str | None = None
     array = array.sel(pair=pair)
     array = array.mean("sample") if "sample" in array.dims else array
     array = array.transpose(*sweep.attrs["axes"]).astype(float)
-    array.attrs.update(mean(sweep.sel(pair=[pair]), metric, kind).attrs)
+    array.attrs.update(sweep_attrs(sweep, metric, kind))
     return array
 
 
@@ -170,8 +174,12 @@ def _status(sweep: xr.Dataset, array: xr.DataArray,
     over = [dim for dim in ("pair", "sample") if dim in status.dims]
     if pair is not None:
         status = status.sel(pair=[pair])
-    first = status.isel({dim: 0 for dim in over})
-    agreed = first.where((status == first).all(over), 0)
+    axes = [str(dim) for dim in status.dims if dim not in over]
+    every = status.transpose(*over, *axes).values
+    every = every.reshape(-1, *every.shape[len(over):])
+    agreed = xr.DataArray(np.where((every == every[:1]).all(axis=0), every[0], 0),
+                          dims=axes, coords={axis: status[axis].variable for axis in axes
+                                             if axis in status.coords})
     for name in ("layer", "head"):
         if name in agreed.dims and name not in array.dims and name in array.coords:
             agreed = agreed.sel({name: array[name].values})
@@ -270,8 +278,9 @@ def _bars(names: list[str], flat: np.ndarray, n: int, label: str, title: str,
     finite = np.flatnonzero(np.isfinite(flat))
     strongest = finite[np.argsort(-np.abs(flat[finite]), kind="stable")][:n]
     order = strongest[np.argsort(-flat[strongest], kind="stable")]
+    of_all = f" of {finite.size}" if len(order) < finite.size else ""
     return Bars(flat[order], [names[cell] for cell in order], label,
-                f"{title}\nthe {len(order)} strongest of {finite.size}", banner)
+                f"{title}\nthe {len(order)} strongest{of_all}", banner)
 
 
 def neurons(sweep: xr.Dataset, n: int = 30, metric: str | None = None,

@@ -57,7 +57,8 @@ def choose(sweep: xr.Dataset, metric: str | None = None,
     if metric not in known:
         raise ResultsError(f"{name}: no metric {metric}; there are {', '.join(known)}")
     has_recovered = metric in RECOVERABLE and (
-        bool(np.isfinite(sweep[f"{metric}_clean"] - sweep[f"{metric}_corrupted"]).any())
+        bool(np.isfinite(sweep[f"{metric}_clean"].values
+                         - sweep[f"{metric}_corrupted"].values).any())
         if f"{metric}_clean" in sweep else f"{metric}_recovered_overall" in sweep)
     kind = kind or ("recovered" if has_recovered else "effect")
     if kind not in KINDS:
@@ -186,7 +187,8 @@ def _array(sweep: xr.Dataset, flat: np.ndarray, name: str, /,
     return array
 
 
-def _sweep_attrs(sweep: xr.Dataset, metric: str, kind: str) -> dict[str, Any]:
+def sweep_attrs(sweep: xr.Dataset, metric: str, kind: str) -> dict[str, Any]:
+    """What an array made of a sweep says of itself."""
     kept = {key: sweep.attrs[key] for key in ("sweep", "title", "banner", "site")
             if key in sweep.attrs}
     name = metric if kind == "value" else f"{metric}, {kind}"
@@ -213,7 +215,7 @@ def mean(sweep: xr.Dataset, metric: str | None = None,
          kind: str | None = None) -> xr.DataArray:
     """The mean over all pairs and samples [axes]."""
     metric, kind = choose(sweep, metric, kind)
-    attrs = _sweep_attrs(sweep, metric, kind)
+    attrs = sweep_attrs(sweep, metric, kind)
     if "pair" not in sweep.dims:
         stored = sweep[metric + SUFFIX[kind]]
         return _array(sweep, stored.transpose(*_axes(sweep)).values.astype(float),
@@ -388,7 +390,7 @@ def confidence_intervals(sweep: xr.Dataset, metric: str | None = None,
     names = {"mean": centre, "low": low, "high": high, "n_pairs": sums.n_pairs}
     arrays = {name: _array(sweep, values, name) for name, values in names.items()}
     return xr.Dataset(arrays, attrs={
-        **_sweep_attrs(sweep, metric, kind), "level": level,
+        **sweep_attrs(sweep, metric, kind), "level": level,
         "n_clusters": sums.n_clusters, "interval": said})
 
 
@@ -433,7 +435,7 @@ def top_cells(sweep: xr.Dataset, n: int = 10, metric: str | None = None,
     """
     metric, kind = choose(sweep, metric, kind)
     axes = _axes(sweep)
-    attrs = _sweep_attrs(sweep, metric, kind)
+    attrs = sweep_attrs(sweep, metric, kind)
     columns: dict[str, np.ndarray] = {}
     if "pair" not in sweep.dims:
         centre = mean(sweep, metric, kind).values.reshape(-1)

@@ -1,0 +1,463 @@
+"""The report and the views, as a reader sees them: in Chromium, without a network."""
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import tempfile
+import time
+import unittest
+
+import h5py
+import numpy as np
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+import contract
+import made
+import patchsweep
+from patchsweep import report
+from patchsweep.__main__ import main
+from patchsweep.report.findings import DETERMINED, sweep_findings, telling
+
+SHAPE = (3, 3, 24, 12)  # of the made-up activations
+BANNER = "a model of the tests: <its> numbers mean nothing"
+LOAD_S = 2.0
+# A loaded machine and sanitizers: what is wrong is wrong after this, too.
+PATIENCE_S = 60
+
+
+def browser():
+    """Chromium without a window and without a network."""
+    options = webdriver.ChromeOptions()
+    for option in ("--headless=new", "--no-sandbox", "--disable-gpu",
+                   "--disable-dev-shm-usage", "--window-size=1200,900"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    driver.set_script_timeout(PATIENCE_S)
+    driver.execute_cdp_cmd("Network.enable", {})
+    driver.execute_cdp_cmd("Network.emulateNetworkConditions", {
+        "offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0})
+    return driver
+
+
+kept = {}
+
+
+def start():
+    """The folder of this process' files, results with analyses and activations beside,
+    and a browser."""
+    folder = tempfile.TemporaryDirectory()
+    unittest.addModuleCleanup(folder.cleanup)
+    full = contract.add(made.results(), os.path.join(folder.name, "full"), SHAPE)
+    with h5py.File(os.path.join(full, "results.h5"), "r+") as file:
+        file.attrs["banner"] = BANNER
+    results, driver = patchsweep.open(full), browser()
+    unittest.addModuleCleanup(results.close)
+    unittest.addModuleCleanup(driver.quit)
+    return {"folder": folder.name, "full": full, "results": results, "driver": driver}
+
+
+class Pages(unittest.TestCase):
+    """What the tests of pages share: the results, the browser, a page that stays open
+    for all tests of a class."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not kept:
+            kept.update(start())
+        cls.folder, cls.full = kept["folder"], kept["full"]
+        cls.results, cls.driver = kept["results"], kept["driver"]
+        cls.page = os.path.join(cls.folder, f"{cls.__name__}.html")
+        cls.write()
+        cls.open()
+
+    @classmethod
+    def open(cls, width=1200, height=900):
+        """Open the class' page."""
+        cls.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": width, "height": height, "deviceScaleFactor": 1,
+            "mobile": width < 600})
+        cls.driver.get("file://" + cls.page)
+
+    def tearDown(self):
+        self.assertEqual(self.driver.get_log("browser"), [])
+
+    def js(self, code, *arguments):
+        return self.driver.execute_script(code, *arguments)
+
+    def mount(self, selector="[data-view]"):
+        """Draw all views that the selector finds, in their order."""
+        error = self.driver.execute_async_script("""
+            const done = arguments[arguments.length - 1];
+            (async () => {
+              for (const place of document.querySelectorAll(arguments[0]))
+                await patchsweep.mount(place);
+            })().then(() => done(""), (error) => done(String(error)));""", selector)
+        self.assertEqual(error, "")
+
+    def find(self, selector):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector):
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def wait(self, condition):
+        return WebDriverWait(self.driver, PATIENCE_S).until(lambda _: condition())
+
+    def hover(self, element):
+        self.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})",
+                element)
+        ActionChains(self.driver).move_to_element(element).perform()
+
+
+class Report(Pages):
+    @classmethod
+    def write(cls):
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            assert main(["report", cls.full, "-o", cls.page]) == 0
+        cls.said = said.getvalue()
+
+    def test_is_one_small_file_that_opens_at_once(self):
+        size = os.path.getsize(self.page)
+        self.assertLess(size, 10e6)
+        self.assertEqual(self.said, f"{size / 1e6:.1f} MB: {self.page}\n")
+        seconds = []
+        for _ in range(2):  # the machine may be busy with other tests
+            started = time.monotonic()
+            self.open()
+            seconds.append(time.monotonic() - started)
+        print(f"report: {size / 1e6:.1f} MB, opens in "
+              f"{', '.join(f'{each:.2f}' for each in seconds)} s")
+        self.assertLess(min(seconds), LOAD_S)
+        loaded = self.js("return performance.getEntriesByType('resource')"
+                         ".map(entry => entry.name)"
+                         ".filter(name => !name.startsWith('data:'))")
+        self.assertEqual(loaded, [])
+
+    def test_every_sweep_and_analysis_is_drawn_with_the_files_numbers(self):
+        self.mount("figure")
+        drawn = self.js("return [...document.querySelectorAll('figure')].map(figure => "
+                        "figure.querySelectorAll('.plot .main-svg').length)")
+        names = [*self.results.sweeps, *self.results.analyses]
+        self.assertEqual(len(drawn), len(names) + 2)  # the unedited runs, two sweeps
+        self.assertTrue(all(drawn), drawn)
+        for name in ("resid_pre", "z", "z_by_position", "by_name"):
+            grid = self.js(f"return document.querySelector('#sweep-{name} .plot').data[0].z")
+            expected = patchsweep.mean(self.results[name]).values
+            if name == "z_by_position":
+                expected = np.moveaxis(expected, 1, -1)
+            np.testing.assert_allclose(np.array(grid, dtype=float),
+                                       expected.reshape(np.shape(grid)), rtol=1e-5)
+        line = self.js("return document.querySelector('#analysis-lens .plot').data"
+                       ".filter(trace => trace.name === 'clean')[0].y")
+        stored = self.results.analyses["lens"]["logit_diff_overall"].sel(run="clean")
+        np.testing.assert_allclose(line, stored.values[:, 0], rtol=1e-4)
+
+    def test_hovering_tells_the_cell_and_its_value(self):
+        self.mount("#sweep-z figure")
+        self.hover(self.find("#sweep-z .plot .nsewdrag"))
+        said = self.wait(lambda: [each.text for each in self.all("#sweep-z .hovertext")])
+        value = float(patchsweep.mean(self.results["z"]).sel(layer=1, head=1))
+        self.assertIn("layer 1", said[0])
+        self.assertIn("head 1", said[0])
+        self.assertIn(f"{value:.4g}".replace("-", "\u2212"), said[0])
+
+    def test_menus_choose_what_is_drawn(self):
+        self.mount("#sweep-z figure")
+        selects = {each.get_attribute("data-name"): Select(each)
+                   for each in self.all("#sweep-z select")}
+        self.assertEqual(list(selects), ["Pairs", "Metric", "As"])
+        texts = [option.text for option in selects["Pairs"].options]
+        self.assertEqual(texts[:3], ["all pairs", "groups side by side",
+                                     "pair 0 (p0, even)"])
+        selects["Pairs"].select_by_visible_text("pair 3 (p3, odd)")
+        expected = self.results["z"]["logit_diff_recovered"].sel(pair=3).values
+        self.wait(lambda: np.allclose(np.array(self.js(
+            "return document.querySelector('#sweep-z .plot').data[0].z"), dtype=float),
+            expected, rtol=1e-4))
+        self.assertIn("pair 3", self.find("#sweep-z figcaption").text)
+        Select(self.find("#sweep-z [data-name=Pairs]")).select_by_visible_text(
+            "groups side by side")
+        self.wait(lambda: self.js("return document.querySelector('#sweep-z .plot')"
+                                  ".data.length") == 2)
+
+    def test_values_stand_in_a_table_too(self):
+        self.mount("#sweep-z figure")
+        Select(self.find("#sweep-z [data-name=Pairs]")).select_by_visible_text("all pairs")
+        self.find("#sweep-z .values summary").send_keys(Keys.ENTER)
+        rows = self.wait(lambda: self.all("#sweep-z .values tr"))
+        mean = patchsweep.mean(self.results["z"]).values
+        cells = [float(cell.text) for cell in
+                 rows[2].find_elements(By.CSS_SELECTOR, "td")]
+        np.testing.assert_allclose(cells, mean[1], rtol=1e-2)
+
+    def test_the_head_says_what_was_asked_and_warns(self):
+        self.assertEqual(self.find("h1").text, "a job of the tests")
+        self.assertEqual(self.find(".warning").text, BANNER)
+        asked = self.find("#asked").text
+        for words in ("12 pairs of prompts in 2 groups (even 6, odd 6)", "6 clusters",
+                      "logit(answer) \u2212 logit(wrong)",
+                      "What a head writes (z): one layer and head at a time."):
+            self.assertIn(words, asked)
+        provenance = self.find("#provenance").text
+        for name in ("digest_job", "digest_model", "digest_tokens"):
+            self.assertIn(self.results.attrs[name], provenance)
+        self.assertIn(str(self.results.runs["git_revision"].iloc[0]), provenance)
+
+    def test_findings_are_the_strongest_cells_with_their_intervals(self):
+        found = {}
+        for is_head, cells in self.js("""
+                return [...document.querySelectorAll('#findings tbody tr')].map(row => [
+                    row.className === 'sweep',
+                    [...row.querySelectorAll('td, th a')].map(cell => cell.textContent)])"""):
+            if is_head:
+                name = cells[0]
+                found[name] = []
+            else:
+                found[name].append(cells)
+        self.assertEqual(list(found), list(self.results.sweeps))
+        table = patchsweep.top_cells(self.results["z"], 3, draws=2000)
+        for (cell, mean, _, interval, pairs), row in zip(
+                found["z"], table.itertuples()):
+            self.assertEqual((cell, mean), (row.cell, f"{row.mean:.3g}".replace(
+                "-", "\u2212")))
+            ends = [float(end.replace("\u2212", "-")) for end in
+                    re.findall(r"[\u2212\d.e-]*\d", interval)[:2]]
+            np.testing.assert_allclose(ends, [row.low, row.high], rtol=1e-2)
+            self.assertEqual("off 0" in interval, row.low * row.high > 0)
+            values = self.results["z"]["logit_diff_recovered"].sel(
+                layer=row.layer, head=row.head).values
+            self.assertEqual(pairs, f"{(np.sign(values) == np.sign(row.mean)).sum()} of "
+                                    f"{np.isfinite(values).sum()}")
+
+    def test_a_finding_leads_to_its_head_and_all_can_be_shown(self):
+        heights = ("return [...document.querySelectorAll('#findings tr.extra')]"
+                   ".map(row => row.offsetHeight)")
+        self.assertEqual(set(self.js(heights)), {0})
+        self.find("#findings button.more").send_keys(Keys.ENTER)
+        self.assertGreater(min(self.js(heights)), 0)
+        link = self.find("#findings a[data-show='attention 0 2']")
+        self.js("arguments[0].click()", link)
+        self.wait(lambda: "L0H2" in self.find("#attention h4").text)
+
+    def test_a_phone_shows_it_without_scrolling_sideways(self):
+        self.addCleanup(self.open)
+        self.open(390, 844)
+        self.mount()
+        self.js("""document.querySelectorAll('details:not(.values), #sweep-z details')
+                .forEach(each => { each.open = true; })""")
+        self.wait(lambda: self.all("#sweep-z .values td"))
+        self.assertEqual(self.js("return document.documentElement.scrollWidth"), 390)
+        wide = self.js("return [...document.querySelectorAll('.plot .main-svg, .matrix')]"
+                       ".filter(each => each.getBoundingClientRect().right > 391).length")
+        self.assertEqual(wide, 0)
+
+    def test_all_can_be_reached_by_the_keyboard(self):
+        self.mount("#attention [data-view]")
+        self.assertEqual(self.js("""return [...document.querySelectorAll(
+            "a, button, select, input, summary, [tabindex='0']")][0].className"""), "skip")
+        dead = self.js("""return [...document.querySelectorAll(
+            "[onclick], .token[role=option], button, a, select, input, summary")]
+            .filter(each => each.tabIndex < 0 && !each.closest('.tokens, .modebar'))
+            .length""")
+        self.assertEqual(dead, 0)
+        stops = self.js("return [...document.querySelectorAll('.tokens[role=listbox]')]"
+                        ".map(row => row.querySelectorAll('[tabindex=\"0\"]').length)")
+        self.assertEqual(set(stops), {1})
+
+
+class Findings(unittest.TestCase):
+    def test_cells_that_the_tokens_determine_are_never_findings(self):
+        n_left_out = 0
+        for name, sweep in made.opened().sweeps.items():
+            found = sweep_findings(sweep, n=10_000, draws=100)
+            if "status" not in sweep:
+                continue
+            for row in found.rows:
+                at = {axis: row.at[axis] for axis in sweep["status"].dims
+                      if axis in row.at and axis in sweep.coords}
+                if "cell" in sweep.attrs["axes"]:
+                    continue
+                status = sweep["status"].sel(at).values
+                self.assertFalse((status == DETERMINED).any(), (name, row.cell))
+                self.assertTrue((status == 1).any(), (name, row.cell))
+            n_left_out += found.n_determined
+        self.assertGreater(n_left_out, 0)
+
+    def test_without_statuses_no_cell_of_a_sweep_with_determined_ones_is_told(self):
+        sweep = made.opened()["summed"]
+        self.assertGreater(len(sweep_findings(sweep).rows), 0)
+        doubtful = sweep.assign_attrs(cells_determined=2)
+        self.assertEqual(sweep_findings(doubtful).rows, [])
+        self.assertIn("2 cells are determined", sweep_findings(doubtful).note)
+        self.assertFalse(telling(doubtful)[0].any())
+
+    def test_strength_is_the_distance_from_the_run_that_is_edited(self):
+        found = sweep_findings(made.opened()["knocked"])
+        self.assertEqual(found.measure, "logit_diff, effect")
+        effect = made.opened()["knocked"]["logit_diff_effect_overall"].values
+        self.assertAlmostEqual(abs(found.rows[0].mean), np.abs(effect).max(), places=4)
+
+    def test_mistakes_are_told_in_a_sentence(self):
+        with tempfile.TemporaryDirectory() as folder:
+            complaint = io.StringIO()
+            with contextlib.redirect_stderr(complaint):
+                self.assertEqual(report.main([folder]), 2)
+            self.assertIn("patchsweep-report: ", complaint.getvalue())
+            self.assertIn("no results.h5", complaint.getvalue())
+
+    def test_an_unfinished_run_says_so(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "results.h5")
+            shutil.copy(os.path.join(made.results(), "results.h5"), path)
+            with h5py.File(path, "r+") as file:
+                file.attrs["complete"] = np.int32(0)
+                file.attrs["title"] = "a <b> & c"
+                for name in list(file["sweeps"])[1:]:
+                    del file["sweeps"][name]
+            with patchsweep.open(path) as results:
+                page = report.report(results)
+        self.assertIn("incomplete: cells are missing or failed", page)
+        self.assertIn("<h1>a &lt;b&gt; &amp; c</h1>", page)
+        self.assertNotIn('id="attention"', page)
+
+
+class Attention(Pages):
+    @classmethod
+    def write(cls):
+        patchsweep.attention(cls.results).save(cls.page)
+
+    def setUp(self):
+        self.open()
+
+    def pattern(self, pair, run, layer, head):
+        array = self.results.activations[run][f"blocks.{layer}.attn.hook_pattern"]
+        return array.sel(pair=pair, head=head).values
+
+    def token(self, index):
+        return self.all(".tokens .token")[index]
+
+    def shares(self):
+        """What the tokens say of themselves."""
+        return [float(each.get_attribute("title")) for each in self.all(".tokens .token")]
+
+    def test_a_token_shows_what_it_looks_at_and_is_looked_at_from(self):
+        self.mount()
+        self.find("[data-cell='2']").click()
+        self.assertEqual(self.find("h4").text, "L0H2, clean run")
+        pattern = self.pattern(0, "clean", 0, 2)[:5, :5]
+        self.hover(self.token(3))
+        np.testing.assert_allclose(self.shares(), pattern[3], atol=0.008)
+        best = int(pattern[3].argmax())
+        tokens = [each.text for each in self.all(".tokens .token")]
+        self.assertTrue(self.find(".told").text.startswith(
+            f"'{tokens[3]}' 3 looks at '{tokens[best]}' {best} ({pattern[3].max():.2f})"))
+        self.find("[data-key=to]").click()
+        np.testing.assert_allclose(self.shares(), pattern[:, 3], atol=0.008)
+
+    def test_prompt_run_and_layer_are_chosen(self):
+        self.mount()
+        prompt, layer = (Select(each) for each in self.all("select"))
+        prompt.select_by_visible_text("pair 4 (p4, even)")
+        self.find("[data-key=corrupted]").click()
+        layer.select_by_visible_text("2")
+        self.assertEqual(self.find("h4").text, "L2H0, corrupted run")
+        self.hover(self.token(5))
+        np.testing.assert_allclose(self.shares(),
+                                   self.pattern(4, "corrupted", 2, 0)[5], atol=0.008)
+        tokens = self.results.pairs["token_strings"].sel(pair=4, run="corrupted").values
+        self.assertEqual([each.text for each in self.all(".tokens .token")], list(tokens))
+        layer.select_by_visible_text("all")
+        self.assertEqual(len(self.all(".heads button")), 9)
+
+    def test_arrow_keys_step_through_the_tokens(self):
+        self.mount()
+        self.token(0).send_keys(Keys.ARROW_RIGHT)
+        self.assertIn(" 1 looks at", self.find(".told").text)
+        ActionChains(self.driver).send_keys(Keys.END).perform()
+        self.assertIn(" 4 looks at", self.find(".told").text)
+        ActionChains(self.driver).send_keys(Keys.ARROW_LEFT).perform()
+        self.assertIn(" 3 looks at", self.find(".told").text)
+
+    def test_layers_and_pairs_can_be_left_out(self):
+        view = patchsweep.attention(self.results, layers=[1], pairs=[3])
+        self.assertEqual({cell["layer"] for cell in view.data["cells"]}, {1})
+        self.assertEqual([(text["pair"], text["run"]) for text in view.data["texts"]],
+                         [(3, "clean"), (3, "corrupted")])
+        self.assertIn("srcdoc=", view._repr_html_())
+
+    def test_results_without_patterns_say_so(self):
+        with self.assertRaisesRegex(patchsweep.ResultsError, "no attention: the job"):
+            patchsweep.attention(made.opened())
+        with self.assertRaisesRegex(patchsweep.ResultsError, "no neurons: the job"):
+            patchsweep.neurons(made.opened())
+
+
+class Neurons(Pages):
+    @classmethod
+    def write(cls):
+        patchsweep.neurons(cls.results).save(cls.page)
+
+    def setUp(self):
+        self.open()
+
+    def test_a_neuron_is_found_and_its_tokens_have_its_activations(self):
+        self.mount()
+        field = self.find("input[type=search]")
+        for asked in ("L1N7", "1.7", "1 7"):
+            field.clear()
+            field.send_keys(asked + Keys.ENTER)
+            self.assertEqual(self.find("h4").text, "Layer 1, neuron 7")
+        labels = [each.text for each in self.all(".text .label")]
+        self.assertEqual(labels[:3], ["pair 0 (p0, even), clean",
+                                      "pair 0 (p0, even), corrupted",
+                                      "pair 1 (p1, odd), clean"])
+        every = [self.results.activations[run]["blocks.1.mlp.hook_post"].values[..., 7]
+                 for run in ("clean", "corrupted")]
+        step = max(np.nanmax(np.abs(values)) for values in every) / 127
+        row = self.all(".text")[2]
+        drawn = [float(each.get_attribute("title")) for each in
+                 row.find_elements(By.CSS_SELECTOR, ".token")]
+        np.testing.assert_allclose(drawn, every[0][1][:len(drawn)], atol=step)
+        self.assertEqual(len(drawn), 6)
+
+    def test_a_neuron_that_is_not_there_is_told(self):
+        self.mount()
+        field = self.find("input[type=search]")
+        field.send_keys("L9N7" + Keys.ENTER)
+        self.assertIn("L9N7 is not in this page, which holds 36 of 36",
+                      self.find(".told").text)
+        field.clear()
+        field.send_keys("seven" + Keys.ENTER)
+        self.assertIn("Write layer and neuron", self.find(".told").text)
+
+    def test_the_list_is_ranked(self):
+        self.mount()
+        largest = {}
+        for run in ("clean", "corrupted"):
+            for layer in range(3):
+                values = self.results.activations[run][f"blocks.{layer}.mlp.hook_post"]
+                for neuron, size in enumerate(np.nanmax(np.abs(values.values), (0, 1))):
+                    name = f"L{layer}N{neuron}"
+                    largest[name] = max(largest.get(name, 0), size)
+        names = [each.text for each in self.all(".chips button b")]
+        self.assertEqual(names, sorted(largest, key=largest.get, reverse=True)[:18])
+
+    def test_of_too_many_the_named_and_the_strongest_are_kept(self):
+        from patchsweep.viewers import neuron_data
+        data = neuron_data(self.results, named=[(2, 11, "z")], most_bytes=12 * 2 * 6 * 3)
+        self.assertEqual(data["n_all"], 36)
+        self.assertLess(len(data["neuron"]), 6)
+        self.assertEqual(data["marked"], [[len(data["neuron"]) - 1, "z"]])
+        self.assertEqual((data["layer"][-1], data["neuron"][-1]), (2, 11))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
