@@ -1,5 +1,5 @@
-/* results_analyses.h - what results_analyses.c (arrays over pairs) and
- * results_analysis_means.c (means) share. */
+/* results_analyses.h - what results_analyses.c (arrays over pairs),
+ * results_analysis_dims.c and results_analysis_means.c share. */
 #ifndef PATCHSWEEP_COMMON_STORE_RESULTS_ANALYSES_H
 #define PATCHSWEEP_COMMON_STORE_RESULTS_ANALYSES_H
 
@@ -20,6 +20,11 @@ struct results_analysis {
 /* Whether the file has this array. */
 bool results_analysis_has(const struct results_analysis *a,
                           enum shape_array array);
+
+/* run, pair with its coordinates, pair_group; and the dimensions of the
+ * arrays, once each. */
+void results_analysis_make_pairs(struct results_analysis *a);
+void results_analysis_make_dims(struct results_analysis *a);
 
 /* NULL on failure, as everywhere. */
 struct results_means *results_means_open(const struct results_analysis *a);

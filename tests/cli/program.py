@@ -84,8 +84,17 @@ SWEEPS = [
 ]
 MORE_SWEEPS = ["{name: attn_out, site: attn_out, by: [layer, position]}"]
 
+ANALYSES = [
+    "{name: logit_lens, positions: all, top: 5}",
+    "{name: decompose, positions: [end, 3]}",
+    "{name: heads, run: clean}",
+    "{name: neurons, top: 8}",
+    "{name: attention, layers: [1, 4]}",
+    "{name: head_scores, n: 2, length: 7}",
+]
 
-def make_job(path, n_pairs, sweeps, length=15, seed=1):
+
+def make_job(path, n_pairs, sweeps, length=15, seed=1, analyses=()):
     """A job of random tokens on the model `deep` (vocabulary of 37)."""
     rng = random.Random(seed)
     lines = ["title: a job of the tests", f"model: {MODEL}", "prepend_bos: false",
@@ -99,6 +108,8 @@ def make_job(path, n_pairs, sweeps, length=15, seed=1):
                      f"corrupted_tokens: {corrupted}, answer_tokens: {rng.randrange(18)}, "
                      f"wrong_tokens: {18 + rng.randrange(18)}}}")
     lines += ["sweeps:", *(f"  - {sweep}" for sweep in sweeps)]
+    if analyses:
+        lines += ["analyses:", *(f"  - {analysis}" for analysis in analyses)]
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
     return path

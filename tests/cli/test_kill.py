@@ -36,7 +36,7 @@ class Kill(program.ProgramTest):
 
     def test_killed_and_resumed_is_uninterrupted(self):
         rng = random.Random(SEED)
-        job = self.job(n_pairs=104)
+        job = self.job(n_pairs=104, analyses=program.ANALYSES)
         whole = self.path("whole")
         began = time.monotonic()
         self.check(run(["run", job, "-o", whole]))

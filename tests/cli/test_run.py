@@ -73,7 +73,7 @@ class Run(program.ProgramTest):
         return out
 
     def test_any_number_of_ranks_gives_the_same_bits(self):
-        job = self.job()
+        job = self.job(analyses=program.ANALYSES)
         outs = []
         for ranks in [0, 1, 2, 3, 5]:
             outs.append(self.path(f"out{ranks}"))
