@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -14,6 +15,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/transport/inproc.h"
+#include "common/transport/lifeline.h"
 #include "common/transport/mpi_transport.h"
 #include "common/transport/shared.h"
 #include "coordinator/coordinator.h"
@@ -83,6 +85,7 @@ enum status cmd_run_parse(struct run_arguments *out, int argc, char **argv,
 struct run_state {
     const struct run_arguments *arguments;
     struct group *group;
+    struct lifeline *lifeline;
     bool is_first; /* rank 0 */
     double start_s;
     struct study study;
@@ -113,6 +116,30 @@ static enum status check_launcher(const struct group *group, struct err *err)
     return STATUS_OK;
 }
 
+/* A rank has died while this one may wait for it in MPI: see lifeline.h. Where
+ * rank 0 ends the others lose it in turn. */
+static void end_for_loss(void *user, int rank, const char *name)
+{
+    const struct run_state *s = user;
+    const struct timespec orderly = {.tv_sec = 3};
+    if (s->is_first) {
+        fprintf(stderr, "patchsweep: %s has died while the run was starting\n",
+                name);
+    } else {
+        (void)nanosleep(&orderly, NULL); /* mpirun may be ending us all */
+        if (group_rank(s->group) == 1)
+            fprintf(stderr,
+                    "patchsweep: %s has died, and with it the run: what is in "
+                    "the journal is kept\n",
+                    name);
+    }
+    (void)rank;
+    (void)fflush(NULL);
+    _exit(status_exit(STATUS_MPI));
+}
+
+static int next_lost(void *watch) { return lifeline_next_lost(watch); }
+
 /* Rank 0: the job, then the output folder. */
 static enum status begin_first(struct run_state *s, struct err *err)
 {
@@ -131,6 +158,8 @@ static enum status begin_first(struct run_state *s, struct err *err)
         .break_lock = arguments->break_lock,
         .log = stderr,
         .is_terminal = isatty(STDERR_FILENO) == 1,
+        .next_lost = next_lost,
+        .watch = s->lifeline,
         .signal = signals_seen};
     return coordinator_open(&s->coordinator, &s->options, err);
 }
@@ -243,6 +272,8 @@ static enum status open_executor(struct run_state *s, struct err *err)
 static enum status prepare(struct run_state *s, struct err *err)
 {
     enum status status = check_launcher(s->group, err);
+    if (lifeline_open(&s->lifeline, s->group, end_for_loss, s, err))
+        return err->status;
     if (status == STATUS_OK && s->is_first) status = begin_first(s, err);
     if (group_agree(s->group, err) || share_job(s, err) ||
         share_weights(s, err) || share_plan(s, err))
@@ -318,6 +349,12 @@ static enum status coordinate(struct run_state *s, bool *must_abort,
         return err->status;
     if (pthread_create(&s->thread, NULL, work_in_thread, s) != 0)
         return err_set(err, STATUS_MEMORY, "cannot start the worker's thread");
+    int n_unwatched = lifeline_begin_asking(s->lifeline);
+    if (n_unwatched > 0)
+        fprintf(stderr,
+                "notice: %d ranks cannot connect to rank 0's node: should one "
+                "die, only its silence tells\n",
+                n_unwatched);
     enum status status = serve(s, err);
     bool is_ended = status == STATUS_OK || status == STATUS_UNITS_FAILED ||
                     status == STATUS_INCOMPLETE;
@@ -329,9 +366,17 @@ static enum status coordinate(struct run_state *s, bool *must_abort,
         fprintf(stderr, "patchsweep: %s\n", gather_err.message);
     }
     *exit_status = status_exit(status);
+    while (lifeline_next_lost(s->lifeline) >= 0) /* since then */
+        s->outcome.n_given_up++;
+    if (s->outcome.n_given_up > 0)
+        fprintf(stderr,
+                "%d of %d ranks did not live to see the end, or were not "
+                "waited for: MPI is told to abort, which harms nothing that "
+                "was written\n",
+                s->outcome.n_given_up, group_size(s->group));
     struct err leave_err = {0};
     if (coordinator_leave(s->coordinator, *exit_status, &leave_err) ||
-        s->outcome.n_silent > 0)
+        s->outcome.n_given_up > 0)
         return status;
     *must_abort = pthread_join(s->thread, NULL) != 0;
     return status;
@@ -354,6 +399,7 @@ static enum status work(struct run_state *s, bool *must_abort, int *exit_status,
 
 static void release(struct run_state *s)
 {
+    lifeline_close(s->lifeline);
     transport_close(s->transport);
     inproc_close(s->inproc);
     executor_close(s->executor);

@@ -14,7 +14,7 @@
 #include "coordinator/coordinator_parts.h"
 
 static const double look_s = 1; /* between looks for OUT/stop */
-static const double usual_silent_s = 600;
+static const double usual_silent_s = 600, usual_late_s = 10;
 
 enum status coordinator_open(struct coordinator **out,
                              const struct coordinator_options *options,
@@ -143,6 +143,9 @@ static enum status on_result(void *user, int worker, uint64_t number,
                        "%s sent another unit's result as unit %llu",
                        s->workers[worker].name, (unsigned long long)number);
     if (serving_record_start(s, err)) return err->status;
+    uint64_t at = journal_end(c->journal);
+    c->recent[c->n_recorded % COORDINATOR_RECENT].unit = number;
+    c->recent[c->n_recorded++ % COORDINATOR_RECENT].at = at;
     return journal_append(c->journal, JOURNAL_RESULT, data, n, err);
 }
 
@@ -183,17 +186,29 @@ static enum status on_left(void *user, int worker,
                    (unsigned long long)record->failures);
 }
 
-static enum status on_silent(void *user, int worker, double waited_s,
-                             struct err *err)
+static enum status on_given_up(void *user, int worker,
+                               enum scheduler_event_kind kind, double waited_s,
+                               double usual_s, struct err *err)
 {
     (void)err;
     struct serving *s = user;
-    const char *name = s->workers[worker].name;
-    if (*name)
+    char name[sizeof s->workers[worker].name];
+    snprintf(name, sizeof name, "rank %d", worker);
+    if (*s->workers[worker].name)
+        snprintf(name, sizeof name, "%s", s->workers[worker].name);
+    if (kind == SCHEDULER_LOST)
+        say(s, "warning: %s has died; its units go to others", name);
+    else if (kind == SCHEDULER_LATE)
+        say(s,
+            "warning: %s has been at a unit for %.0f s that would take others "
+            "%.2g s: it gets no more until it answers, and who has nothing "
+            "else to do computes what it holds",
+            name, waited_s, usual_s);
+    else if (*s->workers[worker].name)
         say(s, "warning: %s was not heard for %.0f s; its units go to others",
             name, waited_s);
     else
-        say(s, "warning: rank %d has not begun after %.0f s", worker, waited_s);
+        say(s, "warning: %s has not begun after %.0f s", name, waited_s);
     return STATUS_OK;
 }
 
@@ -241,7 +256,7 @@ static const struct serve_callbacks callbacks = {
     .result = on_result,
     .failed = on_failed,
     .left = on_left,
-    .silent = on_silent,
+    .given_up = on_given_up,
     .tick = on_tick,
 };
 
@@ -371,16 +386,19 @@ enum status coordinator_serve(struct coordinator *c,
     s.workers =
         mem_calloc((size_t)n_workers, sizeof *s.workers, "the workers", err);
     if (!s.workers || open_scheduler(&s, err)) goto out;
-    c->serve = (struct serve){.transport = transport,
-                              .scheduler = c->scheduler,
-                              .n_workers = n_workers,
-                              .own_worker = 0,
-                              .silent_s = c->options->silent_s > 0
-                                              ? c->options->silent_s
-                                              : usual_silent_s,
-                              .callbacks = &callbacks,
-                              .user = &s};
-    if (serve_run(&c->serve, &outcome->n_silent, err)) {
+    c->serve = (struct serve){
+        .transport = transport,
+        .scheduler = c->scheduler,
+        .n_workers = n_workers,
+        .own_worker = 0,
+        .silent_s =
+            c->options->silent_s > 0 ? c->options->silent_s : usual_silent_s,
+        .late_s = c->options->late_s > 0 ? c->options->late_s : usual_late_s,
+        .next_lost = c->options->next_lost,
+        .watch = c->options->watch,
+        .callbacks = &callbacks,
+        .user = &s};
+    if (serve_run(&c->serve, &outcome->n_given_up, err)) {
         /* What has been recorded is to survive whatever went wrong. */
         struct err second = {0};
         if (err->status != STATUS_LOCKED && journal_sync(c->journal, &second) &&

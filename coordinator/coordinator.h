@@ -26,7 +26,10 @@ struct coordinator_options {
     const char *folder; /* made where it is absent */
     double sync_s;      /* seconds between syncs: what a crash may cost */
     double silent_s;    /* see serve.h; 0: 600 */
-    double end_s;       /* serve_now_s() at which to stop; 0: never */
+    double late_s;      /* see serve.h; 0: 10 */
+    int (*next_lost)(void *watch); /* see serve.h; may be NULL */
+    void *watch;
+    double end_s; /* serve_now_s() at which to stop; 0: never */
     bool accept_change, break_lock;
     FILE *log; /* notices and progress; NULL: silent */
     bool is_terminal;
@@ -60,7 +63,7 @@ enum status coordinator_replay_records(struct plan *plan,
 struct coordinator_outcome {
     bool is_complete; /* every unit is done or failed */
     bool is_dropped;  /* left at once: workers are still at work */
-    int n_silent;     /* workers that were given up */
+    int n_given_up;   /* workers that cannot be waited for */
     char ending[128]; /* in words; also in the journal */
 };
 

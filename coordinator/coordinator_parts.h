@@ -7,6 +7,10 @@
 #include "coordinator/progress.h"
 #include "coordinator/serve.h"
 
+/* Second results come of units that were given twice near the end: mostly of
+ * the last ones recorded, which are found without a walk of the journal. */
+enum { COORDINATOR_RECENT = 4096 };
+
 struct coordinator {
     const struct coordinator_options *options;
     const struct plan *plan;
@@ -15,6 +19,10 @@ struct coordinator {
     char *stop_path;
     unsigned char *done; /* bit a unit */
     uint64_t n_done;
+    struct {
+        uint64_t unit, at;        /* in the journal */
+    } recent[COORDINATOR_RECENT]; /* a ring of the units recorded last */
+    uint64_t n_recorded;
     struct serve serve; /* of coordinator_serve, for coordinator_leave */
     struct scheduler *scheduler;
 };

@@ -4,59 +4,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
-
-struct segment_state {
-    struct scheduler_segment is;
-    uint64_t next;     /* first unit neither closed nor given out, or the end */
-    uint64_t n_open;   /* units from next on that are not closed */
-    double next_flops; /* of unit next */
-};
-
-struct block_state {
-    int number;
-    int first_segment, n_segments; /* in `by_block` */
-    uint64_t n_open;
-    double open_flops;
-    int n_workers; /* that are at it */
-    bool is_begun; /* taken from the order of fresh blocks */
-};
-
-struct worker_state {
-    bool is_joined, is_silent, is_stopped, has_left, is_queued;
-    int block; /* -1: none yet */
-    int n;
-    uint64_t units[SCHEDULER_OUTSTANDING];
-    bool is_returned[SCHEDULER_OUTSTANDING]; /* also waiting for another */
-};
-
-struct scheduler {
-    struct segment_state *segments;
-    int n_segments;
-    int *by_block; /* segments ordered by block */
-    struct block_state *blocks;
-    int n_blocks;
-    int *fresh; /* blocks, most work first */
-    int next_fresh;
-    int *begun; /* blocks with open units that were begun */
-    int n_begun;
-    struct worker_state *workers;
-    int n_workers;
-    int *queue; /* ring of workers to look at */
-    int queue_at, n_queued;
-    uint64_t *returned; /* of silent workers */
-    size_t n_returned, returned_capacity;
-    unsigned char *closed; /* bit a unit: done or failed */
-    uint64_t n_unissued;   /* open and never given out */
-    bool is_stopping;
-    double (*unit_flops)(void *user, uint64_t unit);
-    void *user;
-    struct scheduler_counts counts;
-};
-
-static bool is_closed(const struct scheduler *s, uint64_t unit)
-{
-    return s->closed[unit / 8] >> (unit % 8) & 1;
-}
+#include "coordinator/scheduler_parts.h"
 
 static void close_unit(struct scheduler *s, uint64_t unit)
 {
@@ -64,10 +12,10 @@ static void close_unit(struct scheduler *s, uint64_t unit)
 }
 
 /* Move the cursor to the next open unit. */
-static void settle(struct scheduler *s, struct segment_state *segment)
+void scheduler_settle(struct scheduler *s, struct segment_state *segment)
 {
     uint64_t end = segment->is.first_unit + segment->is.n_units;
-    while (segment->next < end && is_closed(s, segment->next))
+    while (segment->next < end && scheduler_is_closed(s, segment->next))
         segment->next += segment->next % 8 == 0 && segment->next + 8 <= end &&
                                  s->closed[segment->next / 8] == 0xff
                              ? 8
@@ -97,8 +45,13 @@ bool scheduler_is_complete(const struct scheduler *s)
 
 bool scheduler_is_over(const struct scheduler *s)
 {
-    for (int i = 0; i < s->n_workers; i++)
-        if (!s->workers[i].has_left && !s->workers[i].is_silent) return false;
+    bool is_ending = s->is_stopping || scheduler_is_complete(s);
+    for (int i = 0; i < s->n_workers; i++) {
+        const struct worker_state *w = &s->workers[i];
+        if (!w->has_left && !w->is_silent && !w->is_lost &&
+            !(w->is_late && is_ending))
+            return false;
+    }
     return true;
 }
 
@@ -107,149 +60,22 @@ void scheduler_count(const struct scheduler *s, struct scheduler_counts *out)
     *out = s->counts;
 }
 
+double scheduler_unit_flops(const struct scheduler *s, uint64_t unit)
+{
+    return s->unit_flops(s->user, unit);
+}
+
+bool scheduler_is_lost(const struct scheduler *s, int worker)
+{
+    return s->workers[worker].is_lost;
+}
+
 int scheduler_outstanding(const struct scheduler *s, int worker,
                           uint64_t units[SCHEDULER_OUTSTANDING])
 {
     const struct worker_state *w = &s->workers[worker];
     memcpy(units, w->units, sizeof w->units);
     return w->n;
-}
-
-/* Opening */
-
-static void count_segment(struct scheduler *s, struct segment_state *segment)
-{
-    uint64_t first = segment->is.first_unit, n = segment->is.n_units;
-    segment->next = first;
-    if (segment->is.is_dropped) {
-        segment->next = first + n;
-        return;
-    }
-    for (uint64_t unit = first; unit < first + n; unit++)
-        if (!is_closed(s, unit)) segment->n_open++;
-    double share = n ? (double)segment->n_open / (double)n : 0;
-    struct block_state *block = &s->blocks[segment->is.block];
-    block->n_open += segment->n_open;
-    block->open_flops += share * segment->is.flops;
-    s->n_unissued += segment->n_open;
-    s->counts.units += n;
-    s->counts.done += n - segment->n_open;
-    s->counts.flops += segment->is.flops;
-    s->counts.done_flops += (1 - share) * segment->is.flops;
-    settle(s, segment);
-}
-
-static enum status index_blocks(struct scheduler *s, struct err *err)
-{
-    uint64_t end = 0;
-    for (int i = 0; i < s->n_segments; i++) {
-        const struct scheduler_segment *segment = &s->segments[i].is;
-        if (segment->first_unit != end || segment->block < 0 ||
-            segment->block >= s->n_blocks)
-            return err_set(err, STATUS_INTERNAL,
-                           "segment %d begins at unit %llu of block %d", i,
-                           (unsigned long long)segment->first_unit,
-                           segment->block);
-        end += segment->n_units;
-        s->blocks[segment->block].n_segments++;
-    }
-    int at = 0;
-    for (int b = 0; b < s->n_blocks; b++) {
-        s->blocks[b].number = b;
-        s->blocks[b].first_segment = at;
-        at += s->blocks[b].n_segments;
-        s->blocks[b].n_segments = 0;
-    }
-    for (int i = 0; i < s->n_segments; i++) {
-        struct block_state *block = &s->blocks[s->segments[i].is.block];
-        s->by_block[block->first_segment + block->n_segments++] = i;
-    }
-    return STATUS_OK;
-}
-
-struct fresh_key {
-    double flops;
-    int block;
-};
-
-static int compare_fresh(const void *a, const void *b)
-{
-    const struct fresh_key *left = a, *right = b;
-    if (left->flops != right->flops) return left->flops > right->flops ? -1 : 1;
-    return (left->block > right->block) - (left->block < right->block);
-}
-
-static enum status order_fresh(struct scheduler *s, struct err *err)
-{
-    struct fresh_key *keys =
-        mem_calloc((size_t)s->n_blocks, sizeof *keys, "the blocks", err);
-    if (!keys) return err->status;
-    for (int b = 0; b < s->n_blocks; b++)
-        keys[b] = (struct fresh_key){s->blocks[b].open_flops, b};
-    qsort(keys, (size_t)s->n_blocks, sizeof *keys, compare_fresh);
-    for (int b = 0; b < s->n_blocks; b++)
-        s->fresh[b] = keys[b].block;
-    free(keys);
-    return STATUS_OK;
-}
-
-enum status scheduler_open(struct scheduler **out,
-                           const struct scheduler_work *work, int n_workers,
-                           struct err *err)
-{
-    *out = NULL;
-    const char *what = "the scheduler";
-    struct scheduler *s = mem_calloc(1, sizeof *s, what, err);
-    if (!s) return err->status;
-    uint64_t n_units = 0;
-    for (int i = 0; i < work->n_segments; i++)
-        n_units += work->segments[i].n_units;
-    size_t n_segments = (size_t)work->n_segments;
-    size_t n_blocks = (size_t)work->n_blocks, n = (size_t)n_workers;
-    size_t n_bytes = (size_t)(n_units / 8 + 1);
-    s->n_segments = work->n_segments;
-    s->n_blocks = work->n_blocks;
-    s->n_workers = n_workers;
-    s->unit_flops = work->unit_flops;
-    s->user = work->user;
-    s->segments = mem_calloc(n_segments, sizeof *s->segments, what, err);
-    s->by_block = mem_calloc(n_segments, sizeof *s->by_block, what, err);
-    s->blocks = mem_calloc(n_blocks, sizeof *s->blocks, what, err);
-    s->fresh = mem_calloc(n_blocks, sizeof *s->fresh, what, err);
-    s->begun = mem_calloc(n_blocks, sizeof *s->begun, what, err);
-    s->workers = mem_calloc(n, sizeof *s->workers, what, err);
-    s->queue = mem_calloc(n, sizeof *s->queue, what, err);
-    s->closed = mem_calloc(n_bytes, 1, what, err);
-    if (err->status) goto out;
-    for (int i = 0; i < n_workers; i++)
-        s->workers[i].block = -1;
-    if (work->done) memcpy(s->closed, work->done, (size_t)((n_units + 7) / 8));
-    for (int i = 0; i < s->n_segments; i++)
-        s->segments[i].is = work->segments[i];
-    if (index_blocks(s, err)) goto out;
-    for (int i = 0; i < s->n_segments; i++)
-        count_segment(s, &s->segments[i]);
-    if (order_fresh(s, err)) goto out;
-    *out = s;
-    return STATUS_OK;
-out:
-    scheduler_close(s);
-    return err->status;
-}
-
-void scheduler_close(struct scheduler *s)
-{
-    if (!s) return;
-    free(s->segments);
-    free(s->by_block);
-    free(s->blocks);
-    free(s->fresh);
-    free(s->begun);
-    free(s->workers);
-    free(s->queue);
-    free(s->returned);
-    free(s->closed);
-    free(s);
 }
 
 /* Choosing */
@@ -316,8 +142,21 @@ static uint64_t take_from_block(struct scheduler *s, struct block_state *block)
     if (block->open_flops < 0) block->open_flops = 0;
     s->n_unissued--;
     best->next++;
-    settle(s, best);
+    scheduler_settle(s, best);
     return unit;
+}
+
+/* For a worker that has nothing at all to do, a unit that another is late
+ * with; false where there is none. */
+static bool choose_late(struct scheduler *s, const struct worker_state *worker,
+                        uint64_t *unit)
+{
+    if (worker->n > 0) return false;
+    while (s->n_late > 0) {
+        *unit = s->late[--s->n_late];
+        if (!scheduler_is_closed(s, *unit)) return true;
+    }
+    return false;
 }
 
 /* A unit for this worker; false where there is none. */
@@ -326,9 +165,9 @@ static bool choose(struct scheduler *s, struct worker_state *worker,
 {
     while (s->n_returned > 0) {
         *unit = s->returned[--s->n_returned];
-        if (!is_closed(s, *unit)) return true;
+        if (!scheduler_is_closed(s, *unit)) return true;
     }
-    if (s->n_unissued == 0) return false;
+    if (s->n_unissued == 0) return choose_late(s, worker, unit);
     int block = worker->block;
     if (block < 0 || s->blocks[block].n_open == 0) {
         block = take_fresh(s);
@@ -348,7 +187,8 @@ bool scheduler_next(struct scheduler *s, struct scheduler_action *out)
         s->n_queued--;
         struct worker_state *worker = &s->workers[number];
         worker->is_queued = false;
-        if (worker->has_left || worker->is_stopped || worker->is_silent)
+        if (worker->has_left || worker->is_stopped || worker->is_silent ||
+            worker->is_late || worker->is_lost)
             continue;
         if (s->is_stopping || scheduler_is_complete(s)) {
             if (worker->n > 0) continue;
@@ -360,7 +200,7 @@ bool scheduler_next(struct scheduler *s, struct scheduler_action *out)
             s->n_unissued < (uint64_t)s->n_workers ? 1 : SCHEDULER_OUTSTANDING;
         if (worker->n >= most || !choose(s, worker, &out->unit)) continue;
         worker->units[worker->n] = out->unit;
-        worker->is_returned[worker->n] = false;
+        worker->is_returned[worker->n] = worker->is_offered[worker->n] = false;
         worker->n++;
         s->counts.issued++;
         enqueue(s, number);
@@ -383,6 +223,7 @@ static bool release(struct scheduler *s, struct worker_state *worker,
         for (int j = i; j < worker->n; j++) {
             worker->units[j] = worker->units[j + 1];
             worker->is_returned[j] = worker->is_returned[j + 1];
+            worker->is_offered[j] = worker->is_offered[j + 1];
         }
         s->counts.issued--;
         return true;
@@ -390,17 +231,35 @@ static bool release(struct scheduler *s, struct worker_state *worker,
     return false;
 }
 
-/* Offer what the worker holds to others. */
+/* Offer what the worker holds to others, at once. */
 static enum status give_back(struct scheduler *s, struct worker_state *worker,
                              struct err *err)
 {
     for (int i = 0; i < worker->n; i++) {
-        if (worker->is_returned[i] || is_closed(s, worker->units[i])) continue;
+        if (worker->is_returned[i] || scheduler_is_closed(s, worker->units[i]))
+            continue;
         if (mem_grow(&s->returned, &s->returned_capacity, s->n_returned + 1,
                      sizeof *s->returned, "units given back", err))
             return err->status;
         s->returned[s->n_returned++] = worker->units[i];
-        worker->is_returned[i] = true;
+        worker->is_returned[i] = worker->is_offered[i] = true;
+    }
+    enqueue_all(s);
+    return STATUS_OK;
+}
+
+/* Offer it to those who will have nothing else to do. */
+static enum status offer(struct scheduler *s, struct worker_state *worker,
+                         struct err *err)
+{
+    for (int i = 0; i < worker->n; i++) {
+        if (worker->is_offered[i] || scheduler_is_closed(s, worker->units[i]))
+            continue;
+        if (mem_grow(&s->late, &s->late_capacity, s->n_late + 1,
+                     sizeof *s->late, "units of late workers", err))
+            return err->status;
+        s->late[s->n_late++] = worker->units[i];
+        worker->is_offered[i] = true;
     }
     enqueue_all(s);
     return STATUS_OK;
@@ -415,8 +274,8 @@ static enum status take_answer(struct scheduler *s,
         return err_set(err, STATUS_MPI,
                        "worker %d answered unit %llu, which it was not given",
                        event->worker, (unsigned long long)event->unit);
-    worker->is_silent = false;
-    *is_new = !is_closed(s, event->unit);
+    worker->is_silent = worker->is_late = false;
+    *is_new = !scheduler_is_closed(s, event->unit);
     if (*is_new) {
         close_unit(s, event->unit);
         double flops = s->unit_flops(s->user, event->unit);
@@ -451,8 +310,10 @@ enum status scheduler_take(struct scheduler *s,
                        s->n_workers);
     struct worker_state *worker = &s->workers[event->worker];
     bool is_known = worker->is_joined && !worker->has_left;
-    if (event->kind != SCHEDULER_SILENT &&
-        is_known == (event->kind == SCHEDULER_JOINED))
+    bool is_about = event->kind == SCHEDULER_SILENT ||
+                    event->kind == SCHEDULER_LATE ||
+                    event->kind == SCHEDULER_LOST;
+    if (!is_about && is_known == (event->kind == SCHEDULER_JOINED))
         return err_set(err, STATUS_MPI,
                        "worker %d spoke out of turn (event %d)", event->worker,
                        (int)event->kind);
@@ -468,6 +329,13 @@ enum status scheduler_take(struct scheduler *s,
         return take_answer(s, event, is_new, err);
     case SCHEDULER_SILENT:
         worker->is_silent = true;
+        return give_back(s, worker, err);
+    case SCHEDULER_LATE:
+        worker->is_late = true;
+        return offer(s, worker, err);
+    case SCHEDULER_LOST:
+        worker->is_lost = true;
+        move_to(s, worker, -1);
         return give_back(s, worker, err);
     case SCHEDULER_LEFT:
         worker->has_left = true;

@@ -13,8 +13,12 @@
  *      next unit is the largest; inside a segment units go by number.
  *   4. When every unit is closed (done or failed), or a stop was asked for, a
  *      worker without units is told to stop.
- *   5. The units of a worker that is silent go back and are given to others,
- *      once; it gets no more until it is heard again.
+ *   5. The units of a worker that is silent or lost go back and are given to
+ *      others, once; a silent one gets no more until it is heard again.
+ *   6. The units of a worker that is late are given to others, once, when those
+ *      have nothing else to do; the late one gets no more until it answers. Who
+ *      is late when all is done, or when a stop was asked for, is not waited
+ *      for.
  *
  * Why every run of it ends: docs/protocol.md. */
 #ifndef PATCHSWEEP_COORDINATOR_SCHEDULER_H
@@ -52,6 +56,8 @@ struct scheduler_work {
     X(SCHEDULER_RESULT, "the worker returned the unit")                        \
     X(SCHEDULER_FAILED, "the worker cannot compute the unit")                  \
     X(SCHEDULER_SILENT, "the worker has not been heard for too long")          \
+    X(SCHEDULER_LATE, "the worker takes many times as long as others would")   \
+    X(SCHEDULER_LOST, "the worker's process has gone")                         \
     X(SCHEDULER_LEFT, "the worker said BYE")                                   \
     X(SCHEDULER_STOP, "no more units are to be given out")
 
@@ -101,7 +107,7 @@ enum status scheduler_take(struct scheduler *scheduler,
 /* The next thing to do; false where there is nothing until another event. */
 bool scheduler_next(struct scheduler *scheduler, struct scheduler_action *out);
 
-/* Every worker has left or is silent. */
+/* Every worker has left, or is silent, lost, or late at the end. */
 bool scheduler_is_over(const struct scheduler *scheduler);
 
 /* All units of the job are done or failed. */
@@ -110,7 +116,12 @@ bool scheduler_is_complete(const struct scheduler *scheduler);
 void scheduler_count(const struct scheduler *scheduler,
                      struct scheduler_counts *out);
 
-/* The units a worker holds; their number is returned. */
+double scheduler_unit_flops(const struct scheduler *scheduler, uint64_t unit);
+
+/* The worker's process has gone. */
+bool scheduler_is_lost(const struct scheduler *scheduler, int worker);
+
+/* The units a worker holds, oldest first; their number is returned. */
 int scheduler_outstanding(const struct scheduler *scheduler, int worker,
                           uint64_t units[SCHEDULER_OUTSTANDING]);
 

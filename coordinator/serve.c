@@ -9,10 +9,17 @@
  * others for longer. */
 static const double patience_s = 5;
 
+/* Late is who takes this many times as long as others would. FLOPs tell the
+ * time of a unit within a factor of three or so. */
+static const double late_factor = 5;
+
 struct peer {
     struct assembly assembly;
     double heard_s;
-    bool has_joined, is_told_to_stop, has_left, is_silent;
+    double began_s;     /* when it could begin the oldest unit it holds */
+    double spent_s;     /* on what it answered */
+    double spent_flops; /* of that */
+    bool has_joined, is_told_to_stop, has_left, is_silent, is_late, is_lost;
 };
 
 struct service {
@@ -20,11 +27,12 @@ struct service {
     struct peer *peers; /* owned */
     struct message *message;
     double longest_wait_s;
-    double next_look_s; /* for silent workers */
+    double next_look_s;          /* for silent, late and lost workers */
+    double spent_s, spent_flops; /* of all workers */
     double open_s; /* nothing is given out before all have joined, or this */
     int n_joined;
     bool is_stopping;
-    int n_silent;
+    int n_given_up;
 };
 
 double serve_now_s(void)
@@ -38,6 +46,30 @@ static int held_by(const struct service *s, int worker)
 {
     uint64_t units[SCHEDULER_OUTSTANDING];
     return scheduler_outstanding(s->serve->scheduler, worker, units);
+}
+
+/* The first in line of what the worker holds, if it holds any. */
+static bool current_unit(const struct service *s, int worker, uint64_t *unit)
+{
+    uint64_t units[SCHEDULER_OUTSTANDING];
+    if (scheduler_outstanding(s->serve->scheduler, worker, units) == 0)
+        return false;
+    *unit = units[0];
+    return true;
+}
+
+/* A unit is answered: what that took, and the next one begins. */
+static void account(struct service *s, int worker, uint64_t unit)
+{
+    struct peer *peer = &s->peers[worker];
+    double took_s = peer->heard_s - peer->began_s;
+    double flops = scheduler_unit_flops(s->serve->scheduler, unit);
+    peer->spent_s += took_s;
+    peer->spent_flops += flops;
+    s->spent_s += took_s;
+    s->spent_flops += flops;
+    peer->began_s = peer->heard_s;
+    peer->is_late = false;
 }
 
 static enum status take_hello(struct service *s, int worker, struct err *err)
@@ -59,6 +91,7 @@ static enum status take_part(struct service *s, int worker, struct err *err)
     if (assembly_add(assembly, &s->message->as.result, &is_whole, err))
         return err_context(err, "from rank %d", worker);
     if (!is_whole) return STATUS_OK;
+    account(s, worker, assembly->unit);
     struct scheduler_event event = {SCHEDULER_RESULT, worker, assembly->unit};
     if (scheduler_take(serve->scheduler, &event, &is_new, err))
         return err->status;
@@ -70,6 +103,7 @@ static enum status take_part(struct service *s, int worker, struct err *err)
 static enum status take_failed(struct service *s, int worker, struct err *err)
 {
     const struct message_failed *failed = &s->message->as.failed;
+    account(s, worker, failed->unit);
     struct scheduler_event event = {SCHEDULER_FAILED, worker, failed->unit};
     bool is_new = false;
     if (scheduler_take(s->serve->scheduler, &event, &is_new, err))
@@ -112,27 +146,77 @@ static enum status take_message(struct service *s, int worker, double now_s,
     }
 }
 
-/* Workers that hold units, or have yet to say HELLO or BYE, and have not
- * been heard for too long. */
-static enum status look_for_silent(struct service *s, double now_s,
+static enum status report(struct service *s, int worker,
+                          enum scheduler_event_kind kind, double waited_s,
+                          double usual_s, struct err *err)
+{
+    const struct serve *serve = s->serve;
+    struct scheduler_event event = {kind, worker, 0};
+    if (scheduler_take(serve->scheduler, &event, NULL, err)) return err->status;
+    return serve->callbacks->given_up(serve->user, worker, kind, waited_s,
+                                      usual_s, err);
+}
+
+/* A worker that holds units, or has yet to say HELLO or BYE, and has not been
+ * heard for too long. */
+static enum status look_for_silence(struct service *s, int worker, double now_s,
+                                    struct err *err)
+{
+    struct peer *peer = &s->peers[worker];
+    double most_s = s->serve->silent_s + 20 * s->longest_wait_s;
+    double silent_s = now_s - peer->heard_s;
+    bool is_waited_for =
+        !peer->has_joined || peer->is_told_to_stop || held_by(s, worker) > 0;
+    if (!is_waited_for || peer->is_silent || silent_s <= most_s ||
+        worker == s->serve->own_worker)
+        return STATUS_OK;
+    peer->is_silent = true;
+    return report(s, worker, SCHEDULER_SILENT, silent_s, 0, err);
+}
+
+/* A worker that has been at a unit for many times as long as others, by what
+ * they have taken for theirs, would be. */
+static enum status look_for_lateness(struct service *s, int worker,
+                                     double now_s, struct err *err)
+{
+    struct peer *peer = &s->peers[worker];
+    double others_s = s->spent_s - peer->spent_s;
+    double others_flops = s->spent_flops - peer->spent_flops;
+    double waited_s = now_s - peer->began_s;
+    uint64_t unit;
+    if (peer->is_late || peer->is_silent || waited_s < s->serve->late_s ||
+        others_flops <= 0 || !current_unit(s, worker, &unit))
+        return STATUS_OK;
+    double usual_s = others_s / others_flops *
+                     scheduler_unit_flops(s->serve->scheduler, unit);
+    if (waited_s < late_factor * usual_s) return STATUS_OK;
+    peer->is_late = true;
+    return report(s, worker, SCHEDULER_LATE, waited_s, usual_s, err);
+}
+
+static enum status look_for_losses(struct service *s, struct err *err)
+{
+    const struct serve *serve = s->serve;
+    int worker;
+    while (serve->next_lost && (worker = serve->next_lost(serve->watch)) >= 0) {
+        if (s->peers[worker].is_lost) continue;
+        s->peers[worker].is_lost = true;
+        if (report(s, worker, SCHEDULER_LOST, 0, 0, err)) return err->status;
+    }
+    return STATUS_OK;
+}
+
+static enum status look_at_workers(struct service *s, double now_s,
                                    struct err *err)
 {
     if (now_s < s->next_look_s) return STATUS_OK;
     s->next_look_s = now_s + 1;
-    double most_s = s->serve->silent_s + 20 * s->longest_wait_s;
+    if (look_for_losses(s, err)) return err->status;
     for (int worker = 0; worker < s->serve->n_workers; worker++) {
-        struct peer *peer = &s->peers[worker];
-        double silent_s = now_s - peer->heard_s;
-        bool is_waited_for =
-            !peer->has_left && (!peer->has_joined || peer->is_told_to_stop ||
-                                held_by(s, worker) > 0);
-        if (!is_waited_for || peer->is_silent || silent_s <= most_s ||
-            worker == s->serve->own_worker)
-            continue;
-        peer->is_silent = true;
-        struct scheduler_event event = {SCHEDULER_SILENT, worker, 0};
-        if (scheduler_take(s->serve->scheduler, &event, NULL, err) ||
-            s->serve->callbacks->silent(s->serve->user, worker, silent_s, err))
+        const struct peer *peer = &s->peers[worker];
+        if (peer->has_left || peer->is_lost) continue;
+        if (look_for_silence(s, worker, now_s, err) ||
+            look_for_lateness(s, worker, now_s, err))
             return err->status;
     }
     return STATUS_OK;
@@ -155,7 +239,7 @@ static enum status act(struct service *s, double now_s, struct err *err)
         }
         /* From now on an answer is waited for. */
         if (action.is_stop || held_by(s, action.worker) == 1)
-            peer->heard_s = now_s;
+            peer->heard_s = peer->began_s = now_s;
         if (transport_send(s->serve->transport, action.worker, s->message, err))
             return err->status;
     }
@@ -194,7 +278,7 @@ static enum status serve_loop(struct service *s, struct err *err)
         bool is_any;
         now_s = serve_now_s();
         if (take_all(s, now_s, &is_any, err) ||
-            look_for_silent(s, now_s, err) ||
+            look_at_workers(s, now_s, err) ||
             serve->callbacks->tick(serve->user, now_s, &wish, err))
             return err->status;
         if (wish == SERVE_DROP) return STATUS_OK;
@@ -211,11 +295,13 @@ static enum status serve_loop(struct service *s, struct err *err)
             transport_rest(serve->transport, &idle_s);
     }
     for (int worker = 0; worker < serve->n_workers; worker++)
-        if (!s->peers[worker].has_left) s->n_silent++;
+        if (!s->peers[worker].has_left || s->peers[worker].is_lost)
+            s->n_given_up++;
     return STATUS_OK;
 }
 
-enum status serve_run(const struct serve *serve, int *n_silent, struct err *err)
+enum status serve_run(const struct serve *serve, int *n_given_up,
+                      struct err *err)
 {
     struct service s = {.serve = serve};
     s.peers = mem_calloc((size_t)serve->n_workers, sizeof *s.peers,
@@ -223,7 +309,7 @@ enum status serve_run(const struct serve *serve, int *n_silent, struct err *err)
     s.message = mem_calloc(1, sizeof *s.message, "a message", err);
     if (err->status) goto out;
     if (serve_loop(&s, err)) goto out;
-    *n_silent = s.n_silent;
+    *n_given_up = s.n_given_up;
 out:
     for (int i = 0; s.peers && i < serve->n_workers; i++)
         assembly_free(&s.peers[i].assembly);
@@ -240,7 +326,9 @@ enum status serve_leave(const struct serve *serve, int exit_status,
     message->kind = MESSAGE_LEAVE;
     message->as.leave.exit_status = (uint32_t)exit_status;
     for (int worker = 0; worker < serve->n_workers; worker++)
-        if (transport_send(serve->transport, worker, message, err)) break;
+        if (!scheduler_is_lost(serve->scheduler, worker) &&
+            transport_send(serve->transport, worker, message, err))
+            break;
     free(message);
     if (err->status) return err->status;
     size_t n_left;

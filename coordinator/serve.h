@@ -31,8 +31,11 @@ struct serve_callbacks {
                           const char *sentence, struct err *err);
     enum status (*left)(void *user, int worker, const struct message_bye *bye,
                         struct err *err);
-    enum status (*silent)(void *user, int worker, double silent_s,
-                          struct err *err);
+    /* kind: SCHEDULER_SILENT, not heard for waited_s; SCHEDULER_LATE, at a
+     * unit for waited_s that would take others usual_s; SCHEDULER_LOST. */
+    enum status (*given_up)(void *user, int worker,
+                            enum scheduler_event_kind kind, double waited_s,
+                            double usual_s, struct err *err);
     /* Called at every turn, at least every 10 ms. */
     enum status (*tick)(void *user, double now_s, enum serve_wish *wish,
                         struct err *err);
@@ -45,13 +48,20 @@ struct serve {
     int own_worker;  /* lives in this process, is never silent; -1: none */
     double silent_s; /* a worker with units is silent after this long, and
                       * twenty times the longest wait for an answer so far */
+    double late_s;   /* a worker is late after this long at one unit, and five
+                      * times as long as others would take */
+    /* A worker whose process has gone, each told once, or -1; NULL: nobody
+     * knows. Asked once a second. */
+    int (*next_lost)(void *watch);
+    void *watch;
     const struct serve_callbacks *callbacks; /* kept */
     void *user;
 };
 
-/* Until every worker has left or is silent, or the tick wishes to drop.
- * *n_silent: workers that have not left (with SERVE_DROP: not counted). */
-enum status serve_run(const struct serve *serve, int *n_silent,
+/* Until every worker has left or was given up (scheduler_is_over), or the tick
+ * wishes to drop. *n_given_up: workers that have not left or whose process has
+ * gone (with SERVE_DROP: not counted). */
+enum status serve_run(const struct serve *serve, int *n_given_up,
                       struct err *err) WARN_UNUSED;
 
 /* Tell every worker to exit, when all is written, with the run's status. */

@@ -309,6 +309,8 @@ enum status journal_append(struct journal *journal, enum journal_record kind,
     return STATUS_OK;
 }
 
+uint64_t journal_end(const struct journal *journal) { return journal->end; }
+
 enum status journal_sync(struct journal *journal, struct err *err)
 {
     if (check_usable(journal, err)) return err->status;

@@ -78,6 +78,9 @@ enum status journal_append(struct journal *journal, enum journal_record kind,
                            const void *payload, size_t n,
                            struct err *err) WARN_UNUSED;
 
+/* Where the next record will stand. */
+uint64_t journal_end(const struct journal *journal);
+
 /* fdatasync, then a mark. Nothing to do where nothing was appended. After a
  * failure the journal refuses everything that follows. */
 enum status journal_sync(struct journal *journal, struct err *err) WARN_UNUSED;

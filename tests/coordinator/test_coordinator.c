@@ -180,6 +180,9 @@ static enum status serve(struct fixture *f, int n_mute,
                                            WORKERS, &start, outcome, err);
     struct err leave_err = {0};
     ok(coordinator_leave(f->coordinator, 3, &leave_err), &leave_err);
+    struct message leave = {.kind = MESSAGE_LEAVE, .as.leave = {3}};
+    for (int i = 1; i <= n_mute; i++) /* perhaps a second time */
+        ok(transport_send(inproc_hub(inproc), i, &leave, err), err);
     for (int i = 0; i < WORKERS; i++) {
         void *is_well;
         assert_int_equal(pthread_join(threads[i].id, &is_well), 0);
@@ -250,7 +253,7 @@ static void a_run_is_recorded_with_its_start_and_end(void **state)
     name_workers("abc");
     ok(serve(&f, 0, &outcome, &err), &err);
     assert_true(outcome.is_complete);
-    assert_int_equal(outcome.n_silent, 0);
+    assert_int_equal(outcome.n_given_up, 0);
     struct tally tally = tally_of(&f);
     assert_int_equal(tally.results, f.study.plan.n_units);
     assert_int_equal(tally.starts, 1);
@@ -289,10 +292,58 @@ static void the_units_of_a_silent_worker_are_done_by_others(void **state)
     f.options.silent_s = 0.3;
     ok(serve(&f, 2, &outcome, &err), &err);
     assert_true(outcome.is_complete);
-    assert_int_equal(outcome.n_silent, 2);
+    assert_int_equal(outcome.n_given_up, 2);
     assert_int_equal(tally_of(&f).results, f.study.plan.n_units);
     fflush(f.log);
     assert_non_null(strstr(f.log_text, "its units go to others"));
+    tear_down(&f);
+}
+
+static void a_late_worker_is_told_of_and_not_waited_for(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err err = {0};
+    struct coordinator_outcome outcome;
+    set_up(&f);
+    name_workers("abc");
+    f.options.late_s = 0.3;
+    ok(serve(&f, 2, &outcome, &err), &err);
+    assert_true(outcome.is_complete);
+    assert_int_equal(outcome.n_given_up, 2);
+    assert_int_equal(tally_of(&f).results, f.study.plan.n_units);
+    fflush(f.log);
+    assert_non_null(strstr(f.log_text, "rank 2 (node1, pid 102) has been at a "
+                                       "unit for "));
+    tear_down(&f);
+}
+
+static int lose_two(void *watch)
+{
+    int *asked = watch;
+    return ++*asked <= 2 ? *asked : -1;
+}
+
+static void the_units_of_a_worker_that_died_are_done_by_others(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err err = {0};
+    struct coordinator_outcome outcome;
+    int asked = 0;
+    set_up(&f);
+    name_workers("abc");
+    f.options.next_lost = lose_two;
+    f.options.watch = &asked;
+    /* Those two are alive here, and mute: LEAVE, which nobody sends to the
+     * dead, reaches them from the test. */
+    ok(serve(&f, 2, &outcome, &err), &err);
+    assert_true(outcome.is_complete);
+    assert_int_equal(outcome.n_given_up, 2);
+    assert_int_equal(tally_of(&f).results, f.study.plan.n_units);
+    fflush(f.log);
+    assert_non_null(strstr(f.log_text, "rank 1 (node0, pid 101) has died"));
+    assert_non_null(strstr(f.log_text, "rank 2 (node1, pid 102) has died"));
     tear_down(&f);
 }
 
@@ -419,6 +470,8 @@ int main(void)
         cmocka_unit_test(a_run_is_recorded_with_its_start_and_end),
         cmocka_unit_test(ranks_of_different_builds_are_refused),
         cmocka_unit_test(the_units_of_a_silent_worker_are_done_by_others),
+        cmocka_unit_test(a_late_worker_is_told_of_and_not_waited_for),
+        cmocka_unit_test(the_units_of_a_worker_that_died_are_done_by_others),
         cmocka_unit_test(a_second_result_is_compared_and_not_recorded),
         cmocka_unit_test(a_finished_run_gives_out_nothing),
         cmocka_unit_test(durations_are_readable),

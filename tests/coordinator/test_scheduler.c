@@ -45,8 +45,8 @@ struct simulation {
     int *segment; /* of each unit */
     uint64_t n_units;
     int n_workers;
-    double failure, silence; /* probabilities */
-    double stop_at;          /* < 0: never */
+    double failure, silence, lateness, loss; /* probabilities */
+    double stop_at;                          /* < 0: never */
     /* what happened */
     struct scheduler *scheduler;
     struct happening *heap;
@@ -55,7 +55,7 @@ struct simulation {
     double *busy_until;    /* per worker */
     int *last_block;       /* per worker */
     uint64_t moves;        /* a worker took up another block */
-    uint64_t n_new, n_failed, n_stops, given_after_stop;
+    uint64_t n_new, n_failed, n_stops, n_lost, given_after_stop;
     double end, total, largest;
     bool is_stopped;
 };
@@ -171,6 +171,15 @@ static void act(struct simulation *s, double now)
             push(s, (struct happening){end + 1, w, 0, SCHEDULER_SILENT});
             end += 50 * random_unit(); /* some answer before, some after */
         }
+        if (random_unit() < s->lateness) {
+            push(s, (struct happening){start + 5 * s->cost[action.unit], w, 0,
+                                       SCHEDULER_LATE});
+            end = start + 10 * s->cost[action.unit];
+        }
+        if (random_unit() < s->loss)
+            push(s,
+                 (struct happening){start + random_unit() * (end + 1 - start),
+                                    w, 0, SCHEDULER_LOST});
         s->busy_until[w] = end;
         bool fails = random_unit() < s->failure;
         push(s,
@@ -191,18 +200,20 @@ static void run(struct simulation *s)
         push(s,
              (struct happening){0.01 * random_unit(), w, 0, SCHEDULER_JOINED});
     bool *left = calloc((size_t)s->n_workers, sizeof *left);
+    bool *lost = calloc((size_t)s->n_workers, sizeof *lost);
     while (!scheduler_is_over(s->scheduler)) {
         assert_true(s->n_heap > 0); /* else it waits for ever */
         struct happening h = pop(s);
+        if (lost[h.worker]) continue; /* what it would have said */
         if (s->stop_at >= 0 && h.at >= s->stop_at && !s->is_stopped) {
             struct scheduler_event stop = {.kind = SCHEDULER_STOP};
             assert_int_equal(scheduler_take(s->scheduler, &stop, NULL, &err),
                              STATUS_OK);
             s->is_stopped = true;
         }
-        /* A silence is noticed only of a worker that still holds units. */
+        /* These are noticed only of a worker that still holds units. */
         uint64_t held[SCHEDULER_OUTSTANDING];
-        if (h.kind == SCHEDULER_SILENT &&
+        if ((h.kind == SCHEDULER_SILENT || h.kind == SCHEDULER_LATE) &&
             (left[h.worker] ||
              scheduler_outstanding(s->scheduler, h.worker, held) == 0)) {
             act(s, h.at);
@@ -213,6 +224,10 @@ static void run(struct simulation *s)
         if (scheduler_take(s->scheduler, &event, &is_new, &err))
             fail_msg("%s", err.message);
         if (h.kind == SCHEDULER_LEFT) left[h.worker] = true;
+        if (h.kind == SCHEDULER_LOST) {
+            lost[h.worker] = true;
+            s->n_lost++;
+        }
         if (is_new) {
             s->n_new++;
             s->answered[h.unit]++;
@@ -222,6 +237,7 @@ static void run(struct simulation *s)
         act(s, h.at);
     }
     free(left);
+    free(lost);
 }
 
 static void every_unit_is_computed_once_and_the_tail_is_short(void **state)
@@ -325,6 +341,78 @@ static void units_of_silent_workers_are_done_by_others(void **state)
     assert_true(twice > 0);
 }
 
+static void units_of_lost_and_late_workers_are_done_by_others(void **state)
+{
+    (void)state;
+    uint64_t twice = 0, lost = 0;
+    for (int round = 0; round < 60; round++) {
+        random_state = 4000 + (uint64_t)round;
+        struct simulation s = {.n_workers = 2 + random_below(60),
+                               .stop_at = -1,
+                               .loss = round % 3 ? 0.005 : 0,
+                               .lateness = round % 2 ? 0.03 : 0,
+                               .silence = round % 5 ? 0 : 0.01};
+        make_work(&s, 1 + random_below(9), 2, 40);
+        run(&s);
+        /* Unless all were lost, everything was answered once. */
+        bool is_complete = scheduler_is_complete(s.scheduler);
+        assert_true(is_complete || s.n_lost > 0 || round % 5 == 0);
+        for (uint64_t u = 0; u < s.n_units; u++) {
+            assert_true(s.answered[u] <= 1);
+            if (is_complete) assert_int_equal(s.answered[u], 1);
+            if (s.given[u] > 1) twice++;
+        }
+        lost += s.n_lost;
+        release(&s);
+    }
+    printf("%llu workers lost, %llu units given more than once\n",
+           (unsigned long long)lost, (unsigned long long)twice);
+    assert_true(twice > 0 && lost > 0);
+}
+
+/* Three units, and worker 1 hangs at its first: worker 0 takes that one when it
+ * has nothing else to do, and the end does not wait. */
+static void a_hung_worker_does_not_hold_up_the_end(void **state)
+{
+    (void)state;
+    static const double costs[] = {1, 1, 1};
+    struct scheduler_segment segment = {0, 3, 3, 0, false, false};
+    struct simulation s = {.cost = (double *)(uintptr_t)costs};
+    struct scheduler_work work = {.segments = &segment,
+                                  .n_segments = 1,
+                                  .n_blocks = 1,
+                                  .unit_flops = cost_of,
+                                  .user = &s};
+    static const struct {
+        struct scheduler_event event;
+        int given[3]; /* for worker 0, worker 1, to stop; -1: nothing */
+    } steps[] = {{{SCHEDULER_JOINED, 1, 0}, {0, 1, -1}},
+                 {{SCHEDULER_LATE, 1, 0}, {-1, -1, -1}},
+                 {{SCHEDULER_RESULT, 0, 0}, {2, -1, -1}},
+                 {{SCHEDULER_RESULT, 0, 2}, {1, -1, -1}},
+                 {{SCHEDULER_RESULT, 0, 1}, {-1, -1, 0}}};
+    struct err err = {0};
+    struct scheduler *scheduler;
+    struct scheduler_action action;
+    assert_int_equal(scheduler_open(&scheduler, &work, 2, &err), STATUS_OK);
+    struct scheduler_event joined = {SCHEDULER_JOINED, 0, 0};
+    assert_int_equal(scheduler_take(scheduler, &joined, NULL, &err), STATUS_OK);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        assert_int_equal(scheduler_take(scheduler, &steps[i].event, NULL, &err),
+                         STATUS_OK);
+        int given[3] = {-1, -1, -1};
+        while (scheduler_next(scheduler, &action))
+            given[action.is_stop ? 2 : action.worker] =
+                action.is_stop ? action.worker : (int)action.unit;
+        assert_memory_equal(given, steps[i].given, sizeof given);
+        assert_false(scheduler_is_over(scheduler));
+    }
+    struct scheduler_event left = {SCHEDULER_LEFT, 0, 0};
+    assert_int_equal(scheduler_take(scheduler, &left, NULL, &err), STATUS_OK);
+    assert_true(scheduler_is_over(scheduler));
+    scheduler_close(scheduler);
+}
+
 static void what_an_earlier_start_did_is_not_given_again(void **state)
 {
     (void)state;
@@ -424,6 +512,8 @@ int main(void)
         cmocka_unit_test(a_stop_at_any_moment_drains_what_was_given),
         cmocka_unit_test(failed_units_are_counted_and_not_given_again),
         cmocka_unit_test(units_of_silent_workers_are_done_by_others),
+        cmocka_unit_test(units_of_lost_and_late_workers_are_done_by_others),
+        cmocka_unit_test(a_hung_worker_does_not_hold_up_the_end),
         cmocka_unit_test(what_an_earlier_start_did_is_not_given_again),
         cmocka_unit_test(the_baseline_of_a_block_comes_first_then_the_largest),
         cmocka_unit_test(a_worker_out_of_turn_is_refused),

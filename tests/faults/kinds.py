@@ -44,6 +44,46 @@ def kill_a_worker(t):
 
 
 @kind
+def kill_a_worker_and_go_on(t):
+    """The same where mpirun was told to go on: the others do its units."""
+    if "Open MPI) 4." not in subprocess.run([program.MPIEXEC, "--version"], text=True,
+                                            capture_output=True, check=False).stdout:
+        raise Skip("orte_enable_recovery is Open MPI 4's")
+    ranks = t.rng.choice([3, 4])
+    process = t.start(ranks=ranks, mpi=("--mca", "orte_enable_recovery", "1"))
+    t.pause(process)
+    rank = t.rng.randrange(ranks)
+    pid = t.workers(process).get(rank)
+    if pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    t.end(process, 0)  # whatever happened: so mpirun is with that option
+    t.look()
+    code = t.run("--exit-code", command="status", statuses=(0, 2, 75))
+    is_whole = code == 0 and os.path.exists(os.path.join(t.out, "results.h5"))
+    t.go_on()
+    return f"{'rank 0' if rank == 0 else 'a worker'}: {'whole' if is_whole else 'ended'}"
+
+
+@kind
+def hang_a_worker(t):
+    """SIGSTOP of one rank for good."""
+    process = t.start(ranks=3)
+    t.wait_for_units(process)
+    rank = t.rng.choice([1, 2])
+    pid = t.workers(process).get(rank)
+    if pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    t.end(process, 0)
+    check(time.monotonic() - began < 30, "it took too long to end")
+    is_late = f"warning: rank {rank} (" in t.text
+    t.go_on()
+    return "told, and done by others" if is_late else "over before"
+
+
+@kind
 def kill_rank_0(t):
     """SIGKILL of the rank that holds the journal."""
     process = t.start(ranks=t.rng.choice([2, 3]))

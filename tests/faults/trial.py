@@ -95,14 +95,15 @@ class Trial:
         return ["env", *preload, "ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0",
                 *(f"FAULT_{name}={value}" for name, value in faults.items())]
 
-    def start(self, *options, ranks=0, out=None, job=None, faults=None, command="run"):
+    def start(self, *options, ranks=0, out=None, job=None, faults=None, command="run",
+              mpi=()):
         """The program under way."""
         named = [job or self.job, "-o", out or self.out, "--sync-seconds", "0.05"] \
             if command == "run" else [out or self.out]
         argv = [*self.environment(faults), program.PROGRAM, command,
                 *map(str, [*named, *options])]
         if ranks:
-            argv = [program.MPIEXEC, "-n", str(ranks), *argv]
+            argv = [program.MPIEXEC, *mpi, "-n", str(ranks), *argv]
         return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 text=True, errors="replace", start_new_session=True)
 

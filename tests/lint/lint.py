@@ -45,6 +45,7 @@ HEADER_OWNERS = {
 STANDARD_HEADERS = set("""
     assert ctype errno fenv float inttypes limits locale math setjmp signal
     stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib string time
+    arpa/inet netdb netinet/in netinet/tcp
     argp dirent dlfcn fcntl fnmatch ftw getopt glob libgen poll pthread sched semaphore
     strings termios unistd
     sys/file sys/ioctl sys/mman sys/param sys/resource sys/socket sys/stat

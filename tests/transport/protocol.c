@@ -101,12 +101,14 @@ static enum status left(void *user, int worker, const struct message_bye *bye,
     return STATUS_OK;
 }
 
-static enum status silent(void *user, int worker, double silent_s,
-                          struct err *err)
+static enum status given_up(void *user, int worker,
+                            enum scheduler_event_kind kind, double waited_s,
+                            double usual_s, struct err *err)
 {
     (void)user;
-    return err_set(err, STATUS_MPI, "worker %d is silent for %g s", worker,
-                   silent_s);
+    (void)usual_s;
+    return err_set(err, STATUS_MPI, "worker %d: event %d after %g s", worker,
+                   (int)kind, waited_s);
 }
 
 static enum status tick(void *user, double now_s, enum serve_wish *wish,
@@ -129,8 +131,8 @@ static double unit_flops(void *user, uint64_t unit)
 int protocol_coordinate(struct transport *transport, int n_workers,
                         int stop_after, struct protocol_outcome *out)
 {
-    static const struct serve_callbacks callbacks = {joined, result, failed,
-                                                     left,   silent, tick};
+    static const struct serve_callbacks callbacks = {joined, result,   failed,
+                                                     left,   given_up, tick};
     struct err err = {0};
     struct scheduler_segment segments[PROTOCOL_BLOCKS];
     for (int i = 0; i < PROTOCOL_BLOCKS; i++)
@@ -150,6 +152,7 @@ int protocol_coordinate(struct transport *transport, int n_workers,
                           .n_workers = n_workers,
                           .own_worker = -1,
                           .silent_s = 30,
+                          .late_s = 30,
                           .callbacks = &callbacks,
                           .user = &watch};
     int n_silent = 0;
