@@ -220,9 +220,9 @@ static enum status read_check(struct reader *r, struct check *check,
                               const struct doc *map)
 {
     static const char *const keys[] = {
-        "name",      "source",  "job",      "array",    "axes",
-        "mean",      "select",  "largest",  "smallest", "places",
-        "tolerance", "decides", "expected", NULL};
+        "name",   "source",    "job",     "file",     "array",
+        "axes",   "mean",      "select",  "largest",  "smallest",
+        "places", "tolerance", "decides", "expected", NULL};
     const char *job;
     if (check_keys(r, map, "a check", keys) ||
         take_text(r, map, "name", false, &check->name))
@@ -230,6 +230,7 @@ static enum status read_check(struct reader *r, struct check *check,
     if (take_source(r, map, &check->source) ||
         take_text(r, map, "job", false, &job) ||
         find_job(r, job, &check->job) ||
+        take_text(r, map, "file", true, &check->file) ||
         take_text(r, map, "array", false, &check->pick.path) ||
         take_names(r, map, "axes", &check->pick.axes) ||
         take_names(r, map, "mean", &check->pick.mean) ||
@@ -237,6 +238,7 @@ static enum status read_check(struct reader *r, struct check *check,
         take_order(r, check, map) || take_tolerance(r, check, map) ||
         take_expected(r, check, map))
         return err_context(r->err, "check %s", check->name);
+    if (!check->file) check->file = "results.h5";
     return STATUS_OK;
 }
 

@@ -19,6 +19,7 @@ enum check_order { CHECK_ALL, CHECK_LARGEST, CHECK_SMALLEST };
 struct check {
     const char *name, *source; /* borrowed from the document, and so below */
     int job;                   /* into checks.jobs */
+    const char *file;          /* of the run's folder */
     struct pick pick;
     enum check_order order;
     size_t n_first;   /* with an order: so many, the outermost first */
@@ -66,8 +67,8 @@ struct check_outcome {
     struct buf place; /* of that number, a text; owned */
 };
 
-/* Compare with a results.h5 of its job. Release with check_outcome_free, also
- * after a failure (STATUS_INPUT: the check does not fit the file). */
+/* Compare with its file, of a run of its job. Release with check_outcome_free,
+ * also after a failure (STATUS_INPUT: the check does not fit the file). */
 enum status check_compare(struct check_outcome *out, const struct check *check,
                           struct h5 *h5, struct err *err) WARN_UNUSED;
 void check_outcome_free(struct check_outcome *outcome);

@@ -128,7 +128,7 @@ static enum status open_folder(struct verification *v, struct err *err)
     return STATUS_OK;
 }
 
-/* A folder of files. */
+/* A folder with all that is in it. */
 static void remove_folder(const char *folder)
 {
     struct err err = {0};
@@ -137,8 +137,8 @@ static void remove_folder(const char *folder)
     while (entries && (entry = readdir(entries))) {
         char *path = file_join(folder, entry->d_name, &err);
         if (path && strcmp(entry->d_name, ".") != 0 &&
-            strcmp(entry->d_name, "..") != 0)
-            (void)unlink(path);
+            strcmp(entry->d_name, "..") != 0 && unlink(path) != 0)
+            remove_folder(path);
         free(path);
     }
     if (entries) (void)closedir(entries);
@@ -179,8 +179,9 @@ static void print_outcome(struct verification *v, const struct check *check,
            outcome->place.n ? (const char *)outcome->place.data : "");
 }
 
-/* The digest tells a conversion, or another training run, from the file. */
-static void print_digest(const struct verification *v, struct h5 *h5)
+/* Above the table. The digest tells a conversion, or another training run,
+ * from the published file. */
+static void print_head(const struct verification *v, struct h5 *h5)
 {
     char *digest = h5_get_text(h5, "/", "digest_model");
     if (digest && v->checks->sha256) {
@@ -191,23 +192,37 @@ static void print_digest(const struct verification *v, struct h5 *h5)
                          "weights");
     }
     free(digest);
+    printf("%-7s  %-38s %7s %12s %12s %11s %9s  %s\n", "", "check", "numbers",
+           "expected", "found", "difference", "tolerance",
+           "where they differ most");
+}
+
+/* Close the file that is open, if any, and open another of the run's. */
+static enum status change_file(const struct verification *v, struct h5 **h5,
+                               const char *file, struct err *err)
+{
+    struct h5 *old = *h5;
+    *h5 = NULL;
+    if (h5_close(old, err)) return err->status;
+    char *path = file_join(v->job_folder, file, err);
+    if (path) *h5 = h5_open(path, err);
+    free(path);
+    return err->status;
 }
 
 static enum status compare_job(struct verification *v, int job, struct err *err)
 {
-    char *path = file_join(v->job_folder, "results.h5", err);
-    struct h5 *h5 = path ? h5_open(path, err) : NULL;
-    if (!h5) goto out;
-    if (job == 0) {
-        print_digest(v, h5);
-        printf("%-7s  %-38s %7s %12s %12s %11s %9s  %s\n", "", "check",
-               "numbers", "expected", "found", "difference", "tolerance",
-               "where they differ most");
-    }
+    struct h5 *h5 = NULL;
+    const char *file = "";
     for (size_t i = 0; i < v->checks->n; i++) {
         const struct check *check = &v->checks->items[i];
         struct check_outcome outcome = {0};
         if (check->job != job) continue;
+        if (strcmp(file, check->file) != 0 &&
+            change_file(v, &h5, check->file, err))
+            break;
+        file = check->file;
+        if (!v->source) print_head(v, h5);
         if (check_compare(&outcome, check, h5, err) == STATUS_OK &&
             !h5_is_failed(h5))
             print_outcome(v, check, &outcome);
@@ -215,10 +230,7 @@ static enum status compare_job(struct verification *v, int job, struct err *err)
         if (err->status || h5_is_failed(h5)) break;
     }
     (void)fflush(stdout);
-    if (h5_close(h5, err)) goto out;
-out:
-    free(path);
-    return err->status;
+    return h5_close(h5, err);
 }
 
 /* Collective: rank 0 says whether a job follows, or with which status all
