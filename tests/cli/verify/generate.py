@@ -55,6 +55,14 @@ def main():
         name = utils.get_act_name("z", layer)
         return per_pair(processed.run_with_hooks(clean, fwd_hooks=[(name, hook)])).mean().item()
 
+    def attributed(stack):
+        """[component]: what each writes for the answer, the mean over the prompts."""
+        scaled = folded.apply_ln_to_stack(stack, layer=-1, pos_slice=-1)
+        directions = processed.W_U[:, answer] - processed.W_U[:, wrong]
+        return (scaled * directions.T).sum(-1).mean(-1).tolist()
+
+    _, folded = processed.run_with_cache(clean)
+    best = logits[:, -1].topk(3)
     z = patching.get_act_patch_attn_head_out_by_pos(model, corrupted, cache, recovered)
     pattern = patching.get_act_patch_attn_head_pattern_by_pos(model, corrupted, cache, recovered)
     neurons = [[neuron(layer, n) for n in range(model.cfg.d_mlp)] for layer in (1, 3)]
@@ -72,6 +80,15 @@ def main():
         "least_neurons_of_layer_1": [value for value, _ in first[:-3:-1]],
         "zeroed_processed": [[zeroed(layer, head) for head in range(model.cfg.n_heads)]
                              for layer in range(model.cfg.n_layers)],
+        "post_of_c": cache["post", 1][2].tolist(),
+        "next_tokens": best.indices.tolist(),
+        "next_probabilities": logits[:, -1].softmax(-1).gather(1, best.indices).tolist(),
+        "layers": attributed(folded.decompose_resid(layer=-1, pos_slice=-1)),
+        "heads": attributed(folded.stack_head_results(layer=-1, pos_slice=-1)),
+        # b_U is in every state of ours, as in the logits, and in none of these
+        "lens": [value + (processed.b_U[answer] - processed.b_U[wrong]).mean().item()
+                 for value in attributed(folded.accumulated_resid(
+                     layer=-1, incl_mid=True, pos_slice=-1))],
     }
     text = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}"
                       for key, value in expected.items())
