@@ -74,6 +74,11 @@ static void print_sweeps(const struct plan *plan, double gflops)
         struct plan_counts counts;
         plan_count(plan, i, &counts);
         units = sum_item(plan, UNIT_SWEEP, i, &flops);
+        if (plan_has_item(plan, UNIT_NOISED, i)) {
+            double noised;
+            units += sum_item(plan, UNIT_NOISED, i, &noised);
+            flops += noised;
+        }
         double computed = (double)counts.cells[CELL_COMPUTED] +
                           (double)counts.cells[CELL_DETERMINED] +
                           (double)counts.cells[CELL_ESTIMATED];

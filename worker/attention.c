@@ -106,7 +106,7 @@ static void enter_edited(struct engine *engine, struct lane *lane, int layer)
         if (edit->layer != layer ||
             (edit->site != SITE_ATTN_SCORES && edit->site != SITE_PATTERN))
             return;
-        for (int i = 0; i < edit->rows.n; i++)
+        for (int i = 0; !edit->is_standing && i < edit->rows.n; i++)
             (void)rows_enter(engine, lane, edit->site, layer, edit->rows.at[i]);
     }
 }

@@ -26,13 +26,26 @@ static site_set entry_sites(enum site site)
     }
 }
 
+/* What the cells of a sweep enter with, and copy. */
+static site_set edited_sites(const struct sweep *sweep)
+{
+    site_set sites = entry_sites(sweep->site) | site_bit(sweep->site);
+    for (int site = 0; site < SITE_COUNT; site++)
+        if (sweep->hold & 1u << site)
+            sites |= entry_sites((enum site)site) | site_bit((enum site)site);
+    return sites;
+}
+
 site_set base_run_sites_needed(const struct job *job)
 {
     site_set sites = site_bit(SITE_RESID_PRE) | site_bit(SITE_Q) |
                      site_bit(SITE_K) | site_bit(SITE_V);
-    for (int s = 0; s < job->n_sweeps; s++)
-        sites |=
-            entry_sites(job->sweeps[s].site) | site_bit(job->sweeps[s].site);
+    for (int s = 0; s < job->n_sweeps; s++) {
+        const struct sweep *sweep = &job->sweeps[s];
+        sites |= edited_sites(sweep);
+        for (int k = 0; k < sweep->n_edits; k++)
+            sites |= edited_sites(&sweep->edits[k]);
+    }
     return sites & ~(site_bit(SITE_EMBED) | site_bit(SITE_RESID_POST));
 }
 
@@ -54,6 +67,7 @@ static size_t site_values(const struct model_config *config, enum site site,
 /* Layers of a site that are kept: resid_pre has one more, the last output. */
 static size_t site_layers(const struct model_config *config, enum site site)
 {
+    if (site == SITE_EMBED) return 1;
     return (size_t)config->n_layer + (site == SITE_RESID_PRE);
 }
 
@@ -156,7 +170,7 @@ const float *base_run_row(const struct base_run *run, enum site site, int layer,
                           int at)
 {
     const struct weights *w = run->weights;
-    if (site == SITE_EMBED)
+    if (site == SITE_EMBED && !(run->sites & site_bit(site)))
         return w->wte +
                (size_t)run->prompt->tokens[at] * (size_t)w->config.d_model;
     size_t offset = 0;

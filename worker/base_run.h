@@ -51,7 +51,8 @@ void base_run_free(struct base_run *run);
 
 /* The row of position at: (C), (C) as H x K, (F), or for attn_scores and
  * pattern of one head (S). resid_post of layer l is resid_pre of l + 1, and
- * embed is the model's own table: neither is kept twice. */
+ * embed is the model's own table unless it is kept (of noised runs): neither is
+ * there twice. */
 const float *base_run_row(const struct base_run *run, enum site site, int layer,
                           int at);
 const float *base_run_score_row(const struct base_run *run, enum site site,

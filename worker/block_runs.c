@@ -6,26 +6,38 @@
 
 #include "common/base/mem.h"
 
-enum status run_maker_compute(const struct run_maker *maker,
-                              struct base_run *const *runs, size_t n,
-                              struct err *err)
+/* Run n lanes that fill base runs, batch by batch. */
+static enum status run_lanes(const struct run_maker *maker,
+                             const struct lane *from, size_t n, struct err *err)
 {
     struct lane *lanes =
         mem_calloc(maker->max_rows, sizeof *lanes, "base runs", err);
     if (!lanes) return err->status;
     size_t n_lanes = 0, n_rows = 0;
     for (size_t i = 0; i < n; i++) {
-        size_t S = (size_t)runs[i]->prompt->n_tokens;
+        size_t S = (size_t)from[i].fill->prompt->n_tokens;
         if (n_rows + S > maker->max_rows) {
             engine_run(maker->engine, lanes, n_lanes, NULL);
             n_lanes = n_rows = 0;
         }
-        lanes[n_lanes++] = (struct lane){.fill = runs[i]};
+        lanes[n_lanes++] = from[i];
         n_rows += S;
     }
     engine_run(maker->engine, lanes, n_lanes, NULL);
     free(lanes);
     return STATUS_OK;
+}
+
+enum status run_maker_compute(const struct run_maker *maker,
+                              struct base_run *const *runs, size_t n,
+                              struct err *err)
+{
+    struct lane *lanes = mem_calloc(n ? n : 1, sizeof *lanes, "base runs", err);
+    for (size_t i = 0; lanes && i < n; i++)
+        lanes[i].fill = runs[i];
+    if (lanes) (void)(run_lanes(maker, lanes, n, err) == STATUS_OK);
+    free(lanes);
+    return err->status;
 }
 
 struct measure_row block_pair_row(const struct block_pair *item,
@@ -45,13 +57,46 @@ struct measure_row block_pair_row(const struct block_pair *item,
     return row;
 }
 
-/* Measure one run at every row that is read. */
+size_t block_sources(const struct plan *plan, int sweep)
+{
+    return RUN_COUNT + 2 * (size_t)plan->grids[sweep].n_samples;
+}
+
+bool block_has_draws(const struct plan *plan, int sweep)
+{
+    const struct sweep *s = &plan->job->sweeps[sweep];
+    return s->value.kind == VALUE_RESAMPLE || s->noise.is_given;
+}
+
+void block_fill_lane(struct lane *lane, const struct base_run **sources,
+                     const struct plan *plan, int sweep,
+                     const struct block_runs *runs,
+                     const struct block_runs *draws, int item, int sample)
+{
+    const struct sweep *s = &plan->job->sweeps[sweep];
+    int n_samples = plan->grids[sweep].n_samples;
+    for (size_t i = 0; i < block_sources(plan, sweep); i++)
+        sources[i] = i < RUN_COUNT ? &runs->pairs[item].runs[i] : NULL;
+    int n_runs = draws ? draws->n_extra / (draws->n * n_samples) : 0;
+    for (int run = 0; run < n_runs; run++)
+        sources[RUN_COUNT + run * n_samples + sample] =
+            &draws->extra[(run * draws->n + item) * n_samples + sample];
+    lane->runs = sources;
+    lane->base = sources[s->base];
+    if (!s->noise.is_given) return;
+    lane->base = sources[RUN_COUNT + sample];
+    lane->noise = noise_of(&draws->noise[item], n_runs - 1, sample);
+    lane->noise_rows = draws->noise[item].n_rows;
+}
+
+/* Measure a base run, which has the prompt of `run`, at every row that is
+ * read. */
 static enum status measure_run(const struct run_maker *maker,
                                const struct pair *pair, enum run run,
-                               struct block_pair *item, metric_set wanted,
+                               const struct block_pair *item,
+                               struct base_run *base, metric_set wanted,
                                struct err *err)
 {
-    struct base_run *base = &item->runs[run];
     bool has_loss = (wanted & 1u << METRIC_LOSS) != 0;
     struct measure_row *rows = mem_calloc((size_t)base->prompt->n_tokens,
                                           sizeof *rows, "metrics", err);
@@ -64,6 +109,7 @@ static enum status measure_run(const struct run_maker *maker,
             continue;
         struct measure_row row =
             block_pair_row(item, pair, run, at, is_read ? read : -1);
+        row.base = base;
         row.state = base_run_row(base, SITE_RESID_POST,
                                  maker->weights->config.n_layer - 1, at);
         row.values = base->measured + (size_t)at * METRIC_COUNT;
@@ -134,13 +180,15 @@ static enum status measure_pair(const struct run_maker *maker,
     bool needs_top = pair->is_predicted || job->require.clean;
     item->predicted = -1;
     if (needs_top) {
-        if (measure_run(maker, pair, RUN_CLEAN, item, 1u << METRIC_TOP1, err))
+        if (measure_run(maker, pair, RUN_CLEAN, item, &item->runs[RUN_CLEAN],
+                        1u << METRIC_TOP1, err))
             return err->status;
         if (pair->is_predicted) item->predicted = item->runs[RUN_CLEAN].top;
     }
     for (int run = 0; run < RUN_COUNT; run++)
         if (item->runs[run].prompt &&
-            measure_run(maker, pair, (enum run)run, item, maker->metrics, err))
+            measure_run(maker, pair, (enum run)run, item, &item->runs[run],
+                        maker->metrics, err))
             return err->status;
     item->is_excluded = is_excluded(maker, pair, item);
     return STATUS_OK;
@@ -154,6 +202,9 @@ static void free_runs(struct block_runs *runs)
             base_run_free(&runs->pairs[p].runs[run]);
     for (int i = 0; runs->extra && i < runs->n_extra; i++)
         base_run_free(&runs->extra[i]);
+    for (int p = 0; runs->noise && p < runs->n; p++)
+        noise_free(&runs->noise[p]);
+    free(runs->noise);
     free(runs->pairs);
     free(runs->extra);
     free(runs);
@@ -234,6 +285,86 @@ out:
     return NULL;
 }
 
+/* Open the noised runs of one pair and append their lanes. */
+static enum status open_noised_pair(const struct run_maker *maker, int sweep,
+                                    int item, struct block_runs *out,
+                                    struct arena *arena, struct lane *lanes,
+                                    size_t *n, struct err *err)
+{
+    const struct plan *plan = maker->plan;
+    int pair = plan->blocks[out->block].pairs[item];
+    const struct prompt *prompt = &plan->pairs->items[pair].run[RUN_CLEAN];
+    int n_read = plan->pairs->items[pair].read[RUN_CLEAN].n;
+    int n_samples = plan->grids[sweep].n_samples;
+    int n_runs = plan_noise_runs(plan, sweep);
+    site_set sites = maker->sites | site_bit(SITE_EMBED);
+    bool has_kl = metric_set_has_kl(maker->metrics);
+    struct edit_list edits;
+    if (noise_draw(&out->noise[item], plan, sweep, pair, out->noise_std, err) ||
+        plan_noise_edits(&edits, plan, sweep, pair, arena, err))
+        return err->status;
+    for (int run = 0; run < n_runs; run++)
+        for (int s = 0; s < n_samples; s++) {
+            struct base_run *base =
+                &out->extra[(run * out->n + item) * n_samples + s];
+            if (base_run_open(base, prompt, maker->weights, sites, n_read,
+                              has_kl, err))
+                return err->status;
+            out->bytes += base_run_bytes(plan->config, sites, prompt->n_tokens,
+                                         n_read, has_kl);
+            /* the first draws are the held run's, where there is one */
+            lanes[(*n)++] = (struct lane){
+                .fill = base,
+                .edits = edits.items,
+                .n_edits = edits.n,
+                .noise = noise_of(&out->noise[item], n_runs - 1 - run, s),
+                .noise_rows = out->noise[item].n_rows};
+        }
+    return STATUS_OK;
+}
+
+/* runs: the block's own. */
+static struct block_runs *open_noised(const struct run_maker *maker, int sweep,
+                                      const struct block_runs *runs,
+                                      struct err *err)
+{
+    const struct plan *plan = maker->plan;
+    const struct grid *grid = &plan->grids[sweep];
+    const struct block *b = &plan->blocks[runs->block];
+    struct arena arena = {0};
+    struct block_runs *out = mem_calloc(1, sizeof *out, "noised runs", err);
+    if (!out) return NULL;
+    *out = (struct block_runs){.block = runs->block, .sweep = sweep, .n = b->n};
+    out->n_extra = b->n * grid->n_samples * plan_noise_runs(plan, sweep);
+    out->noise_std = noise_std(plan, maker->weights, sweep);
+    size_t n_extra = (size_t)out->n_extra, n = 0;
+    out->extra = mem_calloc(n_extra, sizeof *out->extra, "noised runs", err);
+    out->noise =
+        mem_calloc((size_t)b->n, sizeof *out->noise, "noised runs", err);
+    struct lane *lanes = mem_calloc(n_extra, sizeof *lanes, "noised runs", err);
+    if (err->status) goto out;
+    for (int p = 0; p < b->n; p++)
+        if (grid->is_selected[b->pairs[p]] &&
+            open_noised_pair(maker, sweep, p, out, &arena, lanes, &n, err))
+            goto out;
+    if (run_lanes(maker, lanes, n, err)) goto out;
+    for (int i = 0; i < b->n * grid->n_samples; i++) {
+        const struct pair *pair =
+            &plan->pairs->items[b->pairs[i / grid->n_samples]];
+        if (out->extra[i].prompt &&
+            measure_run(maker, pair, RUN_CLEAN,
+                        &runs->pairs[i / grid->n_samples], &out->extra[i],
+                        maker->metrics, err))
+            goto out;
+    }
+out:
+    free(lanes);
+    arena_free(&arena);
+    if (!err->status) return out;
+    free_runs(out);
+    return NULL;
+}
+
 struct run_cache {
     struct run_maker maker;
     size_t most_bytes, bytes;
@@ -288,13 +419,21 @@ static const struct block_runs *find(struct run_cache *cache, int sweep,
             cache->items[i]->last_use = ++cache->clock;
             return cache->items[i];
         }
+    const struct plan *plan = cache->maker.plan;
+    const struct block_runs *own = NULL;
+    bool is_noised = sweep >= 0 && plan->job->sweeps[sweep].noise.is_given;
+    if (is_noised) {
+        own = find(cache, -1, block, err);
+        if (!own) return NULL;
+    }
     evict(cache, block);
     if (mem_grow(&cache->items, &cache->capacity, cache->n + 1,
                  sizeof *cache->items, "base runs", err))
         return NULL;
     struct block_runs *runs =
-        sweep < 0 ? open_block(&cache->maker, block, err)
-                  : open_draws(&cache->maker, sweep, block, err);
+        is_noised   ? open_noised(&cache->maker, sweep, own, err)
+        : sweep < 0 ? open_block(&cache->maker, block, err)
+                    : open_draws(&cache->maker, sweep, block, err);
     if (!runs) return NULL;
     runs->last_use = ++cache->clock;
     cache->bytes += runs->bytes;

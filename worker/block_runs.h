@@ -9,6 +9,7 @@
 #include "worker/base_run.h"
 #include "worker/engine.h"
 #include "worker/measure.h"
+#include "worker/noise.h"
 
 /* What is needed to compute runs; all kept. */
 struct run_maker {
@@ -36,14 +37,31 @@ struct measure_row block_pair_row(const struct block_pair *item,
 
 struct block_runs {
     int block;
-    int sweep; /* resampled prompts of a sweep; else -1 */
+    int sweep; /* resampled prompts, or noised runs, of a sweep; else -1 */
     int n;
-    struct block_pair *pairs; /* per pair of the block; owned */
-    int n_extra;              /* resampled: draws, [pair][sample] */
-    struct base_run *extra;   /* not measured; owned */
+    struct block_pair *pairs;  /* per pair of the block; owned */
+    int n_extra;               /* resampled: draws, not measured */
+    struct base_run *extra;    /* [run][pair][sample]; run 0: those of noised
+                                * sweeps are measured; run 1: what hold_noise:
+                                * rome holds. prompt NULL: none. Owned */
+    struct noise_draws *noise; /* noised: per pair of the block; owned */
+    double noise_std;
     size_t bytes;
     uint64_t last_use;
 };
+
+/* How many runs the edits of a sweep's cells may name. */
+size_t block_sources(const struct plan *plan, int sweep);
+
+/* What a lane of a sweep starts from and copies: its base, runs (sources:
+ * block_sources of them, kept), noise. draws: NULL where the sweep has none. */
+void block_fill_lane(struct lane *lane, const struct base_run **sources,
+                     const struct plan *plan, int sweep,
+                     const struct block_runs *runs,
+                     const struct block_runs *draws, int item, int sample);
+
+/* Whether a sweep reads resampled prompts or noised runs. */
+bool block_has_draws(const struct plan *plan, int sweep);
 
 struct run_cache;
 struct run_cache *run_cache_open(const struct run_maker *maker,
@@ -56,7 +74,7 @@ void run_cache_close(struct run_cache *cache);
 const struct block_runs *run_cache_block(struct run_cache *cache, int block,
                                          struct err *err) WARN_UNUSED;
 
-/* The resampled prompts of a sweep for a block. */
+/* The resampled prompts, or the noised runs, of a sweep for a block. */
 const struct block_runs *run_cache_draws(struct run_cache *cache, int sweep,
                                          int block,
                                          struct err *err) WARN_UNUSED;

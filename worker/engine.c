@@ -85,7 +85,8 @@ size_t engine_lane_rows(const struct lane *lane)
     if (!lane->base) return (size_t)lane->fill->prompt->n_tokens;
     int first = lane->base->prompt->n_tokens;
     for (int e = 0; e < lane->n_edits; e++)
-        for (int i = 0; i < lane->edits[e].rows.n; i++)
+        for (int i = 0;
+             !lane->edits[e].is_standing && i < lane->edits[e].rows.n; i++)
             if (lane->edits[e].rows.at[i] < first)
                 first = lane->edits[e].rows.at[i];
     return first > lane->last_read ? 0 : (size_t)(lane->last_read - first + 1);

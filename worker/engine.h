@@ -42,6 +42,8 @@ struct lane {
     const struct base_run *const *runs; /* by edit.run */
     const struct edit *edits;           /* by layer, then by site's order */
     int n_edits;
+    const float *noise; /* EDIT_FROM_NOISE: (layers, noise_rows, C) */
+    size_t noise_rows;
     const struct captured *captured; /* what this lane keeps */
     int n_captured;
     const bool *is_read; /* (S) rows whose final state is wanted; NULL: all */

@@ -199,6 +199,7 @@ static size_t collect_rows(struct work *work, size_t lane, size_t n)
         if (state) {
             e->rows[n] =
                 block_pair_row(item, pair, run, at, is_read ? read : -1);
+            e->rows[n].base = e->lanes[lane].base;
             e->rows[n].state = state;
             e->rows[n].values = e->values + n * METRIC_COUNT;
             n++;
@@ -217,7 +218,7 @@ static enum status combine(struct work *work, size_t lane, size_t *first,
     const struct lane_of *of = &e->lanes_of[lane];
     const struct pair *pair = pair_of(work, of->item);
     enum run run = work->sweep->base;
-    const struct base_run *base = &work->runs->pairs[of->item].runs[run];
+    const struct base_run *base = e->lanes[lane].base;
     bool has_loss = (work->wanted & 1u << METRIC_LOSS) != 0;
     for (int at = 0; at < pair->run[run].n_tokens; at++) {
         e->row_values[at] = base->measured + (size_t)at * METRIC_COUNT;
@@ -258,25 +259,18 @@ static enum status fill_lane(struct work *work, struct lane *lane, int item,
 {
     struct executor *e = work->e;
     const struct pair *pair = pair_of(work, item);
-    const struct block_pair *runs = &work->runs->pairs[item];
     enum run run = work->sweep->base;
+    int sweep = work->unit.item;
     bool has_loss = (work->wanted & 1u << METRIC_LOSS) != 0;
     size_t S = (size_t)pair->run[run].n_tokens;
-    int n_samples = e->plan->grids[work->unit.item].n_samples;
-    size_t n_sources = RUN_COUNT + (size_t)n_samples;
     bool *is_read = arena_alloc(&e->arena, S, sizeof *is_read, err);
-    const struct base_run **sources =
-        arena_alloc(&e->arena, n_sources, sizeof *sources, err);
+    const struct base_run **sources = arena_alloc(
+        &e->arena, block_sources(e->plan, sweep), sizeof *sources, err);
     if (!is_read || !sources) return err->status;
     for (size_t at = 0; at < S; at++)
         is_read[at] = plan_is_read(pair, run, has_loss, (int)at);
-    for (size_t i = 0; i < n_sources; i++)
-        sources[i] = i < RUN_COUNT ? &runs->runs[i] : NULL;
-    if (work->draws)
-        sources[RUN_COUNT + sample] =
-            &work->draws->extra[item * n_samples + sample];
-    lane->base = &runs->runs[run];
-    lane->runs = sources;
+    block_fill_lane(lane, sources, e->plan, sweep, work->runs, work->draws,
+                    item, sample);
     lane->is_read = is_read;
     lane->last_read = plan_last_read(pair, run, has_loss);
     return STATUS_OK;
@@ -330,7 +324,7 @@ static enum status run_sweep(struct work *work, struct err *err)
     work->wanted = metric_set_of(work->sweep->metrics, work->sweep->n_metrics);
     work->tables = tables_of(e->tables, sweep, err);
     if (err->status) return err->status;
-    if (work->sweep->value.kind == VALUE_RESAMPLE) {
+    if (block_has_draws(plan, sweep)) {
         work->draws = run_cache_draws(e->cache, sweep, work->unit.block, err);
         if (!work->draws) return err->status;
     }
@@ -393,6 +387,48 @@ static enum status run_baseline(struct work *work, struct err *err)
     return STATUS_OK;
 }
 
+/* The metrics of the noised runs, which no cell has changed. */
+static enum status run_noised(struct work *work, struct err *err)
+{
+    struct executor *e = work->e;
+    struct result *result = work->result;
+    const struct grid *grid = &e->plan->grids[work->unit.item];
+    work->sweep = grid->sweep;
+    work->draws =
+        run_cache_draws(e->cache, work->unit.item, work->unit.block, err);
+    if (!work->draws) return err->status;
+    result->noise_std = work->draws->noise_std;
+    result->n_metrics = work->sweep->n_metrics;
+    result->n_lanes = result_lanes(e->plan, &work->unit);
+    result->values =
+        mem_calloc((size_t)result->n_metrics * (size_t)result->n_lanes,
+                   sizeof *result->values, "a result", err);
+    if (!result->values) return err->status;
+    uint64_t number = 0;
+    for (int i = 0; i < work->block->n * grid->n_samples; i++) {
+        const struct base_run *base = &work->draws->extra[i];
+        const struct pair *pair = pair_of(work, i / grid->n_samples);
+        if (!base->prompt) continue;
+        for (int at = 0; at < base->prompt->n_tokens; at++)
+            e->row_values[at] = base->measured + (size_t)at * METRIC_COUNT;
+        for (int m = 0; m < result->n_metrics; m++) {
+            enum metric metric = work->sweep->metrics[m];
+            double value =
+                measure_combine(pair, RUN_CLEAN, metric, e->row_values);
+            if (!isfinite(value))
+                return err_set(err, STATUS_NUMERIC,
+                               "sweep %s: pair %s: noised run %d: %s is %f, "
+                               "not finite",
+                               work->sweep->name, pair->id, i % grid->n_samples,
+                               metric_name(metric), value);
+            result->values[(uint64_t)m * result->n_lanes + number] =
+                (float)value;
+        }
+        number++;
+    }
+    return STATUS_OK;
+}
+
 static enum status run_kept(struct work *work, struct err *err)
 {
     const struct executor *e = work->e;
@@ -431,6 +467,8 @@ static enum status run_unit(struct work *work, struct err *err)
         return run_baseline(work, err);
     case UNIT_SWEEP:
         return run_sweep(work, err);
+    case UNIT_NOISED:
+        return run_noised(work, err);
     case UNIT_ANALYSIS:
         return run_analysis(work, err);
     case UNIT_EXPORT:

@@ -114,17 +114,38 @@ static void put_nothing(struct kept *kept, size_t S)
     }
 }
 
+/* The pass is of the clean prompt: all noise first, then what the cell edits
+ * but for the noise of the layers that it computes anew. */
+static enum status prepend_noise(struct kept *kept, int sweep, int pair,
+                                 struct err *err)
+{
+    struct edit_list noise, all = {0};
+    if (plan_noise_edits(&noise, kept->maker->plan, sweep, pair, &kept->arena,
+                         err))
+        return err->status;
+    all.items = arena_alloc(&kept->arena, (size_t)(noise.n + kept->edits.n),
+                            sizeof *all.items, err);
+    if (!all.items) return err->status;
+    for (; all.n < noise.n; all.n++)
+        all.items[all.n] = noise.items[all.n];
+    for (int i = 0; i < kept->edits.n; i++)
+        if (kept->edits.items[i].source != EDIT_FROM_NOISE)
+            all.items[all.n++] = kept->edits.items[i];
+    kept->edits = all;
+    return STATUS_OK;
+}
+
 /* The lane and its edits of one pass of a record; false: not run. */
 static enum status fill_lane(struct kept *kept, const struct keep_walk *walk,
                              bool *is_excluded, struct err *err)
 {
     const struct kept_maker *maker = kept->maker;
     const struct plan *plan = maker->plan;
-    int sweep = kept->keep->sweep, n_samples = plan->grids[sweep].n_samples;
+    int sweep = kept->keep->sweep;
     const float *const *tables = tables_of(maker->tables, sweep, err);
     const struct block_runs *draws = NULL;
     if (err->status) return err->status;
-    if (plan->job->sweeps[sweep].value.kind == VALUE_RESAMPLE)
+    if (block_has_draws(plan, sweep))
         draws = run_cache_draws(maker->cache, sweep, walk->unit->block, err);
     if (err->status) return err->status;
     const struct block_runs *runs =
@@ -133,23 +154,19 @@ static enum status fill_lane(struct kept *kept, const struct keep_walk *walk,
     const struct block_pair *pair = &runs->pairs[walk->item];
     *is_excluded = pair->is_excluded;
     arena_reset(&kept->arena);
-    size_t n_sources = RUN_COUNT + (size_t)n_samples;
-    const struct base_run **sources =
-        arena_alloc(&kept->arena, n_sources, sizeof *sources, err);
+    const struct base_run **sources = arena_alloc(
+        &kept->arena, block_sources(plan, sweep), sizeof *sources, err);
     if (!sources) return err->status;
-    for (size_t i = 0; i < n_sources; i++)
-        sources[i] = i < RUN_COUNT ? &pair->runs[i] : NULL;
-    if (draws)
-        sources[RUN_COUNT + walk->sample] =
-            &draws->extra[walk->item * n_samples + walk->sample];
     kept->lane = (struct lane){
-        .base = &pair->runs[walk->run],
-        .runs = sources,
         .n_tokens = plan->pairs->items[walk->pair].run[walk->run].n_tokens};
+    block_fill_lane(&kept->lane, sources, plan, sweep, runs, draws, walk->item,
+                    walk->sample);
     enum cell_status status;
-    return plan_cell(&status, &kept->edits, &kept->whole_plan, sweep,
-                     walk->pair, walk->sample, walk->cell, tables, &kept->arena,
-                     err);
+    if (plan_cell(&status, &kept->edits, &kept->whole_plan, sweep, walk->pair,
+                  walk->sample, walk->cell, tables, &kept->arena, err) ||
+        !plan->job->sweeps[sweep].noise.is_given)
+        return err->status;
+    return prepend_noise(kept, sweep, walk->pair, err);
 }
 
 static enum status run_pass(struct kept *kept, const struct keep_walk *walk,

@@ -134,6 +134,10 @@ static const float *source_row(const struct engine *engine,
                (size_t)(edit->table_rows ? edit->table_rows[i] : 0) * width;
     case EDIT_FROM_CAPTURE:
         return engine->captures[edit->capture].values + (size_t)i * width;
+    case EDIT_FROM_NOISE:
+        return lane->noise + ((size_t)edit->layer * lane->noise_rows +
+                              (size_t)edit->table_rows[i]) *
+                                 width;
     case EDIT_ZERO:
     case EDIT_NEG_INF:
         break;
@@ -259,6 +263,7 @@ static void edit_lane(struct engine *engine, struct lane *lane,
     size_t width = width_of(engine, edit->site) / n_heads;
     for (int i = 0; i < edit->rows.n; i++) {
         int at = edit->rows.at[i];
+        if (edit->is_standing && lane->row_of[at] < 0) continue;
         if (is_cheap(engine, lane, edit, at)) {
             if (rows_is_wanted(engine, lane, edit->layer, at))
                 engine->cheap[engine->n_cheap++] =
@@ -307,8 +312,7 @@ void rows_edit(struct engine *engine, enum site site, int layer)
         const struct edit *edit;
         while ((edit = rows_next_edit(lane, site, layer)) != NULL)
             edit_lane(engine, lane, edit);
-        if ((lane->fill && site != SITE_EMBED) || lane->n_captured)
-            keep(engine, lane, site, layer);
+        if (lane->fill || lane->n_captured) keep(engine, lane, site, layer);
     }
 }
 

@@ -196,6 +196,9 @@ static void write_value(struct writer *w, const struct value *value)
         buf_printf(out, ", \"n\": %d, \"seed\": %llu}}", value->n,
                    (unsigned long long)value->seed);
         break;
+    case VALUE_BASE:
+        buf_printf(out, "\"base\"");
+        break;
     case VALUE_ADD:
         buf_printf(out, "{\"add\": ");
         write_file(w, value->vector_file);
@@ -315,14 +318,75 @@ static void write_records(struct buf *out, const struct sweep *sweep)
     buf_u8(out, ']');
 }
 
-static void write_sweep(struct writer *w, const struct sweep *sweep)
+static void write_noise(struct buf *out, const struct noise *noise)
+{
+    bool is_every = noise->site != SITE_EMBED;
+    buf_printf(out, ", \"noise\": {\"site\": \"%s\", \"every_layer\": %s",
+               site_name(noise->site), is_every ? "true" : "false");
+    if (noise->at == NOISE_LABELS)
+        write_places(out, "at", &noise->labels);
+    else
+        buf_printf(out, ", \"at\": \"%s\"",
+                   noise->at == NOISE_ALL ? "all" : "subject");
+    buf_printf(out, ", \"std\": ");
+    if (noise->is_sigma)
+        buf_printf(out, "\"%.17gsigma\"", noise->std);
+    else
+        write_number(out, noise->std);
+    buf_printf(out, ", \"samples\": %d, \"seed\": ", noise->n_samples);
+    if (noise->is_per_pair)
+        buf_printf(out, "\"per_pair\"}");
+    else
+        buf_printf(out, "%lu}", (unsigned long)noise->seed);
+}
+
+static void write_hold(struct buf *out, const struct sweep *sweep)
+{
+    if (!sweep->hold) return;
+    bool is_both = sweep->hold == (1u << SITE_MLP_OUT | 1u << SITE_ATTN_OUT);
+    buf_printf(out, ", \"hold\": [%s%s%s]",
+               sweep->hold & 1u << SITE_ATTN_OUT ? "\"attn_out\"" : "",
+               is_both ? ", " : "",
+               sweep->hold & 1u << SITE_MLP_OUT ? "\"mlp_out\"" : "");
+    if (sweep->noise.is_given)
+        buf_printf(out, ", \"hold_noise\": \"%s\"",
+                   sweep->is_hold_rome ? "rome" : "same");
+}
+
+static void write_edits(struct writer *w, const struct sweep *sweep)
 {
     struct buf *out = w->out;
-    buf_printf(out, "{\"name\": ");
-    write_string(out, sweep->name);
-    if (w->is_full && sweep->description) {
-        buf_printf(out, ", \"description\": ");
-        write_string(out, sweep->description);
+    buf_printf(out, ", \"edits\": [");
+    for (int i = 0; i < sweep->n_edits; i++) {
+        const struct sweep *edit = &sweep->edits[i];
+        buf_printf(out, "%s{\"site\": \"%s\"", i ? ", " : "",
+                   site_name(edit->site));
+        write_subset(out, "layer", &edit->layers);
+        write_places(out, "positions", &edit->positions);
+        write_subset(out, "heads", &edit->heads);
+        write_places(out, "dest", &edit->dest);
+        write_places(out, "src", &edit->src);
+        write_subset(out, "neurons", &edit->neurons);
+        write_subset(out, "dims", &edit->dims);
+        buf_printf(out, ", \"value\": ");
+        write_value(w, &edit->value);
+        if (edit->from.layer >= 0)
+            buf_printf(out, ", \"from_layer\": %d", edit->from.layer);
+        write_places(out, "from_position", &edit->from.position);
+        buf_u8(out, '}');
+    }
+    buf_u8(out, ']');
+}
+
+/* What a grid of cells edits, or the edits by hand; and the base. */
+static void write_edited(struct writer *w, const struct sweep *sweep)
+{
+    struct buf *out = w->out;
+    const char *base = sweep->noise.is_given ? "noised" : run_name(sweep->base);
+    if (sweep->edits) {
+        buf_printf(out, ", \"base\": \"%s\"", base);
+        write_edits(w, sweep);
+        return;
     }
     buf_printf(out, ", \"site\": \"%s\"", site_name(sweep->site));
     write_by(out, sweep);
@@ -338,8 +402,22 @@ static void write_sweep(struct writer *w, const struct sweep *sweep)
     if (sweep->by[AXIS_LABEL])
         buf_printf(out, ", \"label_positions\": \"%s\"",
                    sweep->labels_joint ? "joint" : "each");
-    buf_printf(out, ", \"base\": \"%s\", \"value\": ", run_name(sweep->base));
+    buf_printf(out, ", \"base\": \"%s\", \"value\": ", base);
     write_value(w, &sweep->value);
+}
+
+static void write_sweep(struct writer *w, const struct sweep *sweep)
+{
+    struct buf *out = w->out;
+    buf_printf(out, "{\"name\": ");
+    write_string(out, sweep->name);
+    if (w->is_full && sweep->description) {
+        buf_printf(out, ", \"description\": ");
+        write_string(out, sweep->description);
+    }
+    write_edited(w, sweep);
+    if (sweep->noise.is_given) write_noise(out, &sweep->noise);
+    write_hold(out, sweep);
     buf_printf(out, ", \"identity\": %s, \"metrics\": ",
                sweep->is_identity ? "true" : "false");
     write_metrics(out, sweep->metrics, sweep->n_metrics);

@@ -79,7 +79,8 @@ enum value_kind {
     VALUE_NEG_INF,
     VALUE_MEAN,
     VALUE_RESAMPLE,
-    VALUE_ADD
+    VALUE_ADD,
+    VALUE_BASE /* of an edit by hand: the base's own, a freeze */
 };
 
 enum within { WITHIN_ALL, WITHIN_GROUP };
@@ -138,6 +139,23 @@ enum method {
     METHOD_ATTRIBUTION /* estimated to first order, from gradients */
 };
 
+enum noise_at { NOISE_SUBJECT, NOISE_ALL, NOISE_LABELS };
+
+/* The noised run: the clean prompt, with normal noise added to activations. */
+struct noise {
+    bool is_given; /* base: noised; the sweep's `base` is then RUN_CLEAN, whose
+                    * tokens, labels and read positions it has */
+    enum noise_at at;
+    struct places labels; /* NOISE_LABELS */
+    enum site site;       /* SITE_EMBED, or one of every layer */
+    double std;           /* standard deviation, in sigmas where is_sigma: of
+                           * the embeddings of all subjects of the pairs */
+    bool is_sigma;
+    int n_samples;
+    bool is_per_pair; /* else the stream of `seed` for every pair */
+    uint32_t seed;
+};
+
 enum window_rule { WINDOW_ROME, WINDOW_SYMMETRIC };
 
 enum pairs_kept { PAIRS_KEEP_ALL, PAIRS_KEEP_NONE };
@@ -167,7 +185,19 @@ struct sweep {
         enum window_rule rule;
     } window;
     struct groups groups;
-    struct mask mask;     /* where groups are given */
+    struct mask mask; /* where groups are given */
+    struct noise noise;
+    unsigned hold;       /* bit 1 << enum site: held at the base's values in
+                          * all layers, at the edited positions */
+    bool is_hold_rome;   /* the held values are of another noised run: the
+                          * first draws, the cell itself has the second */
+    struct sweep *edits; /* by hand: one cell, whose edits are the only cells
+                          * of these; owned */
+    int n_edits;
+    struct {                    /* of an edit by hand */
+        int layer;              /* the value's; -1: the edited one */
+        struct places position; /* the value's; not given: those edited */
+    } from;
     enum metric *metrics; /* this sweep's, else the job's; owned */
     int n_metrics;
     struct select select;

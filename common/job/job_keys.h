@@ -101,8 +101,8 @@ X(RUN_CORRUPTED, "corrupted", "position or list", NULL, "the label is absent the
 X(SWEEP_NAME, "name", "letters, digits, `_ - .`", NULL, "its site", \
   "its group in results.h5; no two alike") \
 X(SWEEP_DESCRIPTION, "description", "text", NULL, "none", "kept with the results") \
-X(SWEEP_SITE, "site", "site", NULL, "mandatory, but with `groups`, whose `of` it is", "the activation that is edited") \
-X(SWEEP_BY, "by", "list of axes", NULL, "mandatory, but for a list of cells and with `groups`", \
+X(SWEEP_SITE, "site", "site", NULL, "mandatory, but with `edits`, and with `groups`, whose `of` it is", "the activation that is edited") \
+X(SWEEP_BY, "by", "list of axes", NULL, "mandatory, but for a list of cells and with `groups` or `edits`", \
   "layer, position or label, head, dest, src, neuron or dim. An axis named here gets one cell per value; one that is not named is edited all at once") \
 X(SWEEP_LAYERS, "layers", "list of numbers and ranges `0-3`", NULL, "all", \
   "the layers of the axis, or those edited together") \
@@ -124,9 +124,9 @@ X(SWEEP_INDEX, "index", "FILE.csv", NULL, "none", \
   "a list of cells, one a line; the first line names the columns, among layer, position, label, head, dest, src, neuron, dim") \
 X(SWEEP_LABEL_POSITIONS, "label_positions", "`joint` or `each`", "joint", NULL, \
   "with `by: [label]`: a label that holds several positions is edited in one cell, or in one cell each") \
-X(SWEEP_BASE, "base", "`clean` or `corrupted`", NULL, "corrupted; clean with `prompts` and with `groups`", \
-  "the run that is edited") \
-X(SWEEP_VALUE, "value", "`clean`, `corrupted`, `zero`, `-inf`, or a map", NULL, "clean into corrupted, corrupted into clean; zero with `groups`", \
+X(SWEEP_BASE, "base", "`clean`, `corrupted` or `noised`", NULL, "corrupted; clean with `prompts` and with `groups`", \
+  "the run that is edited. noised: the clean prompt with `noise`, one run a sample") \
+X(SWEEP_VALUE, "value", "`clean`, `corrupted`, `zero`, `-inf`, or a map", NULL, "clean into corrupted and noised, corrupted into clean; zero with `groups`", \
   "what is put there. zero on pattern does not renormalise; -inf (attn_scores alone) knocks attention out and the softmax renormalises, a row with no key left becomes zeros") \
 X(SWEEP_IDENTITY, "identity", "true or false", "false", NULL, \
   "allow a value that is the base itself") \
@@ -134,13 +134,18 @@ X(SWEEP_METHOD, "method", "`exact` or `attribution`", "exact", NULL, \
   "exact: every cell is run. attribution: estimated to first order (attribution patching), the change of the activation times the metric's gradient, from one forward and one backward pass a pair and metric; their status is `estimated`") \
 X(SWEEP_WINDOW, "window", "map", NULL, "the layer alone", \
   "edit this many layers around the layer of the axis together, clipped to the model") \
-X(SWEEP_HOLD, "hold", KEY_LATER, NULL, "", "severed paths") \
+X(SWEEP_HOLD, "hold", "list among `mlp_out`, `attn_out`", NULL, "nothing is held", \
+  "severed paths: in all layers these stay at the base's values at the edited positions, whatever is restored there; where held and edited are one module, held wins") \
+X(SWEEP_HOLD_NOISE, "hold_noise", "`same` or `rome`", NULL, "same", \
+  "with `hold` and base noised. same: the held values are those of the cell's own noise; rome: they are of the first draws and the cell has the next ones, as ROME's code does") \
 X(SWEEP_MASK, "mask", "`each`, `all_but_each`, `pairs`, or a map", NULL, "no groups", \
   "which groups a cell edits (masks). each: one, by the axis `component_group`; all_but_each: all but the one that is kept; pairs: two, a list of cells with the columns group_a and group_b, where a group with itself is that group alone. In `base` the rest stays as it is") \
 X(SWEEP_GROUPS, "groups", "map", NULL, "no groups", \
   "groups of components that are edited together; `layers`, and of these components `heads`, `neurons` or `dims`, choose what is grouped") \
-X(SWEEP_NOISE, "noise", KEY_LATER, NULL, "", "noised runs") \
-X(SWEEP_EDITS, "edits", KEY_LATER, NULL, "", "edits by hand") \
+X(SWEEP_NOISE, "noise", "map", NULL, "its defaults with base noised", \
+  "the noise of the base") \
+X(SWEEP_EDITS, "edits", "list of maps", NULL, "none", \
+  "one cell by hand, instead of site, by and value: these edits together, in the model's order (layer, site), in the list's where both are one: set replaces, add accumulates") \
 X(SWEEP_RECORD, "record", "list of maps", NULL, "none", \
   "activations of edited runs that are kept, in activations.h5; each cell costs a whole forward pass") \
 X(SWEEP_PATH, "path", KEY_LATER, NULL, "", "path patching") \
@@ -204,6 +209,36 @@ X(MASK_KEEP, "keep", "list, or FILE", NULL, "", \
 X(MASK_PER, "per", "`sweep` or `pair`", "sweep", NULL, \
   "the same draws for all pairs, or each pair its own") \
 X(MASK_SEED, "seed", "whole number", "0", NULL, "of the draws")
+
+#define NOISE_KEYS(X) \
+X(NOISE_AT, "at", "`subject`, `all`, or list of labels", "subject", NULL, \
+  "the noised positions of the clean prompt: the pair's subject, all, or those of labels") \
+X(NOISE_SITE, "site", "`embed`, or resid_pre, resid_mid, resid_post, attn_out, mlp_out", "embed", NULL, \
+  "embed is the token embedding without the positional one, as in ROME; the others are noised in every layer, with draws of their own") \
+X(NOISE_EVERY_LAYER, "every_layer", "true or false", "false", NULL, \
+  "true where `site` is one of every layer") \
+X(NOISE_STD, "std", "`3sigma`, `2.5sigma` .., or number", "3sigma", NULL, \
+  "the standard deviation. sigma is that of all elements (over n - 1) of the embeddings of the subjects of all pairs, each subject tokenized alone without a space before it, repeats counted; a subject given as positions counts the tokens there") \
+X(NOISE_SAMPLES, "samples", "whole number", "10", NULL, \
+  "noised runs a pair; kept apart along `sample`") \
+X(NOISE_SEED, "seed", "whole number, or `per_pair`", "1", NULL, \
+  "of numpy.random.RandomState, whose randn(samples, positions, d_model) (every_layer: one such after another for each layer) is drawn anew for every pair, so that all pairs share it; per_pair: CRC-32 of the clean token ids as little-endian int32")
+
+#define EDIT_KEYS(X) \
+X(EDIT_SITE, "site", "site", NULL, NULL, "the activation that is edited") \
+X(EDIT_LAYER, "layer", "number, or list of numbers and ranges", NULL, "all", "the layers; none for embed") \
+X(EDIT_POSITIONS, "positions", "list of positions, ranges and labels", NULL, "all", "negative ones count from the end of the prompt") \
+X(EDIT_HEADS, "heads", "list of numbers and ranges", NULL, "all", "as in a sweep") \
+X(EDIT_NEURONS, "neurons", "list of numbers and ranges", NULL, "all", "of mlp_pre and mlp_post") \
+X(EDIT_DIMS, "dims", "list of numbers and ranges", NULL, "all", "entries of the site's vector") \
+X(EDIT_DEST, "dest", "list of positions, ranges and labels", NULL, "all", "query positions of attn_scores and pattern") \
+X(EDIT_SRC, "src", "list of positions, ranges and labels", NULL, "all", "key positions of attn_scores and pattern") \
+X(EDIT_VALUE, "value", "`clean`, `corrupted`, `base`, `zero`, `-inf`, or {add: FILE.npy, scale: 1}", NULL, "`from_run`, or as in a sweep", \
+  "what is put; base freezes: the base's own value, whatever edits before it have changed") \
+X(EDIT_FROM_RUN, "from_run", "`clean`, `corrupted` or `base`", NULL, "`value`", "another word for these values") \
+X(EDIT_FROM_LAYER, "from_layer", "whole number", NULL, "the edited layer", "the layer of that run whose value is taken") \
+X(EDIT_FROM_POSITION, "from_position", "position, label, or a list of them", NULL, "the corresponding positions", \
+  "whose value is taken: one for all, or as many as are edited, in their order")
 
 #define SELECT_KEYS(X) \
 X(SELECT_FIRST, "first", "whole number", NULL, "all", "the first so many pairs") \
@@ -273,6 +308,8 @@ X(SCOPE_REQUIRE, REQUIRE_KEYS, "`require`") \
 X(SCOPE_WINDOW, WINDOW_KEYS, "`window` of a sweep") \
 X(SCOPE_GROUPS, GROUPS_KEYS, "`groups` of a sweep") \
 X(SCOPE_MASK, MASK_KEYS, "`mask` of a sweep, as a map") \
+X(SCOPE_NOISE, NOISE_KEYS, "`noise` of a sweep") \
+X(SCOPE_EDIT, EDIT_KEYS, "An edit by hand, of `edits`") \
 X(SCOPE_SELECT, SELECT_KEYS, "`select` of a sweep") \
 X(SCOPE_ACTIVATIONS, ACTIVATIONS_KEYS, "An entry of `activations`") \
 X(SCOPE_RECORD, RECORD_KEYS, "An entry of `record` of a sweep") \
@@ -302,6 +339,8 @@ enum require_key { REQUIRE_KEYS(KEY_ENUM) KEY_REQUIRE_COUNT };
 enum window_key { WINDOW_KEYS(KEY_ENUM) KEY_WINDOW_COUNT };
 enum groups_key { GROUPS_KEYS(KEY_ENUM) KEY_GROUPS_COUNT };
 enum mask_key { MASK_KEYS(KEY_ENUM) KEY_MASK_COUNT };
+enum noise_key { NOISE_KEYS(KEY_ENUM) KEY_NOISE_COUNT };
+enum edit_key { EDIT_KEYS(KEY_ENUM) KEY_EDIT_COUNT };
 enum select_key { SELECT_KEYS(KEY_ENUM) KEY_SELECT_COUNT };
 enum activations_key { ACTIVATIONS_KEYS(KEY_ENUM) KEY_ACTIVATIONS_COUNT };
 enum record_key { RECORD_KEYS(KEY_ENUM) KEY_RECORD_COUNT };

@@ -51,6 +51,26 @@ enum status value_read(const struct reading *r, const struct doc *doc,
                        struct inputs *inputs, bool has_corrupted,
                        struct sweep *sweep);
 
+/* `noise` of a sweep whose base is noised; NULL: its defaults. */
+enum status noise_read(const struct reading *r, const struct doc *doc,
+                       struct noise *out);
+
+/* `hold` and `hold_noise`; site and noise are set. */
+enum status hold_read(const struct reading *r, const struct doc *doc,
+                      const struct doc *noise, struct sweep *out);
+
+/* `edits`; base and noise are set. */
+struct keys;
+enum status edits_read(const struct reading *r, const struct doc *doc,
+                       struct inputs *inputs, bool has_corrupted,
+                       struct sweep *out);
+/* No key of the sweep that an edit says for itself. */
+enum status edits_check_keys(const struct reading *r, const struct keys *keys);
+
+/* An error unless the site has the axis, with the way out. */
+enum status axis_check(const struct reading *r, const struct doc *doc,
+                       const char *key, enum site site, enum axis axis);
+
 /* One sweep, number i of the job; job's metrics are set. store: the job's
  * `store`, or NULL. */
 enum status sweep_read(const struct reading *r, const struct doc *doc, int i,

@@ -118,6 +118,31 @@ static enum status check_groups(const struct shape *shape,
     return STATUS_OK;
 }
 
+/* What a sweep, or an edit by hand, names. */
+static enum status check_sweep(const struct shape *shape,
+                               const struct sweep *sweep)
+{
+    const struct model_config *config = shape->config;
+    int width = width_of(config, sweep->site);
+    (void)check_subset(shape, "layers", "layer", &sweep->layers,
+                       config->n_layer);
+    (void)check_subset(shape, "heads", "head", &sweep->heads, config->n_head);
+    (void)check_subset(shape, "neurons", "neuron", &sweep->neurons,
+                       config->d_mlp);
+    (void)check_subset(shape, "dims", "dim", &sweep->dims, width);
+    (void)check_tuples(shape, sweep);
+    (void)check_groups(shape, sweep);
+    (void)check_index(shape, "from_layer", "layer", sweep->from.layer,
+                      config->n_layer);
+    if (sweep->value.kind == VALUE_ADD && sweep->value.n_vector != width)
+        return reading_fail(shape->r, NULL, "add",
+                            "%s holds %d values, expected %d, as %s has in "
+                            "this model",
+                            sweep->value.vector_file, sweep->value.n_vector,
+                            width, site_name(sweep->site));
+    return shape->r->err->status;
+}
+
 enum status job_check_shape(const struct job *job,
                             const struct model_config *config, struct err *err)
 {
@@ -127,23 +152,14 @@ enum status job_check_shape(const struct job *job,
         const struct sweep *sweep = &job->sweeps[i];
         struct reading r = {.file = job->path, .line = sweep->line, .err = err};
         struct shape shape = {&r, config};
-        int width = width_of(config, sweep->site);
         snprintf(r.where, sizeof r.where, "sweep '%s'", sweep->name);
-        (void)check_subset(&shape, "layers", "layer", &sweep->layers,
-                           config->n_layer);
-        (void)check_subset(&shape, "heads", "head", &sweep->heads,
-                           config->n_head);
-        (void)check_subset(&shape, "neurons", "neuron", &sweep->neurons,
-                           config->d_mlp);
-        (void)check_subset(&shape, "dims", "dim", &sweep->dims, width);
-        (void)check_tuples(&shape, sweep);
-        (void)check_groups(&shape, sweep);
-        if (sweep->value.kind == VALUE_ADD && sweep->value.n_vector != width)
-            (void)reading_fail(&r, NULL, "add",
-                               "%s holds %d values, expected %d, as %s has in "
-                               "this model",
-                               sweep->value.vector_file, sweep->value.n_vector,
-                               width, site_name(sweep->site));
+        (void)check_sweep(&shape, sweep);
+        for (int k = 0; k < sweep->n_edits && !err->status; k++) {
+            r.line = sweep->edits[k].line;
+            snprintf(r.where, sizeof r.where, "sweep '%s'",
+                     sweep->edits[k].name);
+            (void)check_sweep(&shape, &sweep->edits[k]);
+        }
     }
     return activations_check(job, config, err);
 }

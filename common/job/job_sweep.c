@@ -28,6 +28,11 @@ void sweep_free(struct sweep *sweep)
     free(sweep->index_file);
     tuples_free(sweep);
     groups_free(&sweep->groups);
+    places_free(&sweep->noise.labels);
+    places_free(&sweep->from.position);
+    for (int i = 0; i < sweep->n_edits; i++)
+        sweep_free(&sweep->edits[i]);
+    free(sweep->edits);
     free(sweep->metrics);
     select_free(&sweep->select);
     for (int i = 0; i < sweep->n_records; i++)
@@ -61,9 +66,8 @@ static bool site_has_axis(enum site site, enum axis axis)
     }
 }
 
-/* An error unless the site has the axis, with the way out. */
-static enum status check_axis(const struct reading *r, const struct doc *doc,
-                              const char *key, enum site site, enum axis axis)
+enum status axis_check(const struct reading *r, const struct doc *doc,
+                       const char *key, enum site site, enum axis axis)
 {
     if (site_has_axis(site, axis)) return STATUS_OK;
     const char *advice = "";
@@ -108,7 +112,7 @@ static enum status read_by(const struct reading *r, const struct doc *doc,
             return reading_fail(r, item, "by", "%s is given twice",
                                 names[axis]);
         if (axis != AXIS_CELL &&
-            check_axis(r, item, "by", out->site, (enum axis)axis))
+            axis_check(r, item, "by", out->site, (enum axis)axis))
             return r->err->status;
         out->by[axis] = true;
     }
@@ -152,7 +156,7 @@ static enum status read_subsets(const struct reading *r,
         const char *name = key_name(SCOPE_SWEEP, (int)subset_keys[i].key);
         enum axis axis = subset_keys[i].axis;
         if (!doc) continue;
-        if (check_axis(r, doc, name, out->site, axis)) return r->err->status;
+        if (axis_check(r, doc, name, out->site, axis)) return r->err->status;
         if (into[axis].tuple && tuples_are_given(doc, into[axis].tuple)) {
             if (out->tuples)
                 return reading_fail(r, doc, name, "a second list of cells");
@@ -181,7 +185,7 @@ static enum status read_index(const struct reading *r, const struct doc *doc,
         return reading_context(r, doc, "index");
     for (int axis = 0; axis < AXIS_CELL; axis++)
         if (out->tuple_columns & 1u << axis &&
-            check_axis(r, doc, "index", out->site, (enum axis)axis))
+            axis_check(r, doc, "index", out->site, (enum axis)axis))
             return r->err->status;
     if (out->tuple_columns & 1u << AXIS_POSITION &&
         out->tuple_columns & 1u << AXIS_LABEL)
@@ -315,8 +319,13 @@ static enum status read_run_and_value(const struct reading *r,
     int base = job->is_prompts_only || out->groups.is_given ? RUN_CLEAN
                                                             : RUN_CORRUPTED;
     (void)reading_choice(r, doc, "base", bases, 3, &base);
-    if (base == RUN_COUNT)
-        (void)reading_fail(r, doc, "base", "noised: not supported yet");
+    const struct doc *noise = keys->at[KEY_SWEEP_NOISE];
+    const struct doc *edits = keys->at[KEY_SWEEP_EDITS];
+    out->noise.is_given = base == RUN_COUNT;
+    if (out->noise.is_given)
+        base = RUN_CLEAN;
+    else if (noise)
+        (void)reading_fail(r, noise, "noise", "it needs `base: noised`");
     if (base == RUN_CORRUPTED && job->is_prompts_only)
         (void)reading_fail(r, doc, "base",
                            "found corrupted, expected clean: prompts alone "
@@ -324,8 +333,13 @@ static enum status read_run_and_value(const struct reading *r,
     out->base = (enum run)base;
     (void)reading_bool(r, keys->at[KEY_SWEEP_IDENTITY], "identity",
                        &out->is_identity);
+    if (out->noise.is_given && !r->err->status)
+        (void)noise_read(r, noise, &out->noise);
+    if (edits) return edits_read(r, edits, inputs, !job->is_prompts_only, out);
     (void)value_read(r, keys->at[KEY_SWEEP_VALUE], inputs,
                      !job->is_prompts_only, out);
+    (void)hold_read(r, keys->at[KEY_SWEEP_HOLD], keys->at[KEY_SWEEP_HOLD_NOISE],
+                    out);
     out->by[AXIS_SCALE] = out->value.n_scales > 0;
     return r->err->status;
 }
@@ -415,6 +429,10 @@ static enum status read_method(const struct reading *r, const struct keys *keys,
         return r->err->status;
     out->method = (enum method)method;
     if (out->method == METHOD_EXACT) return STATUS_OK;
+    if (out->noise.is_given || out->hold || out->edits)
+        return reading_fail(r, doc, "method",
+                            "attribution of noised runs, held values and "
+                            "edits by hand: not supported yet");
     if (out->value.kind == VALUE_NEG_INF)
         return reading_fail(r, doc, "method",
                             "-inf is no finite change: it has no first-order "
@@ -439,7 +457,7 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
     int site = 0, joint = 0;
     for (int s = 0; s < SITE_COUNT; s++)
         sites[s] = site_name((enum site)s);
-    *out = (struct sweep){.line = doc->line};
+    *out = (struct sweep){.line = doc->line, .from.layer = -1};
     inside.line = doc->line;
     snprintf(inside.where, sizeof inside.where, "sweep %d", i);
     const struct doc *name = doc_get(doc, "name");
@@ -452,7 +470,12 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
     (void)reading_choice(&inside, keys.at[KEY_SWEEP_SITE], "site", sites,
                          SITE_COUNT, &site);
     out->site = (enum site)site;
-    if (read_grouped_site(&inside, &keys, out)) goto out;
+    bool is_by_hand = keys.at[KEY_SWEEP_EDITS] != NULL;
+    if (is_by_hand && edits_check_keys(&inside, &keys)) goto out;
+    if (is_by_hand && !keys.at[KEY_SWEEP_NAME])
+        (void)reading_fail(&inside, NULL, NULL,
+                           "the key name is missing: `edits` need one");
+    if (!is_by_hand && read_grouped_site(&inside, &keys, out)) goto out;
     (void)reading_choice(&inside, keys.at[KEY_SWEEP_LABEL_POSITIONS],
                          "label_positions", joints, 2, &joint);
     out->labels_joint = joint == 0;
@@ -466,7 +489,8 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
         read_index(&inside, keys.at[KEY_SWEEP_INDEX], inputs, out))
         goto out;
     if (out->tuples && check_list(&inside, &keys, out)) goto out;
-    if (!out->tuples && !keys.at[KEY_SWEEP_BY] && !keys.at[KEY_SWEEP_GROUPS])
+    if (!out->tuples && !is_by_hand && !keys.at[KEY_SWEEP_BY] &&
+        !keys.at[KEY_SWEEP_GROUPS])
         (void)reading_fail(&inside, NULL, NULL,
                            "the key by is missing (a list of axes, e.g. "
                            "[layer, position]; [] is one cell)");

@@ -204,7 +204,11 @@ static enum status check(const struct reading *r, const struct doc *doc,
         return reading_fail(r, doc, "value",
                             "a mean per label needs `by: [label]` or "
                             "`positions` that are labels alone");
-    if (value->kind > VALUE_CORRUPTED) return STATUS_OK;
+    if (value->kind == VALUE_RESAMPLE && sweep->noise.is_given)
+        return reading_fail(r, doc, "value",
+                            "resample into a noised run: not supported yet");
+    if (value->kind > VALUE_CORRUPTED || sweep->noise.is_given)
+        return STATUS_OK;
     if ((enum run)value->kind == sweep->base && !sweep->is_identity)
         return reading_fail(r, doc, "value",
                             "base and value are both %s, so nothing would "
@@ -220,9 +224,10 @@ enum status value_read(const struct reading *r, const struct doc *doc,
     struct value *out = &sweep->value;
     if (r->err->status) return r->err->status;
     if (!doc)
-        out->kind = sweep->groups.is_given     ? VALUE_ZERO
-                    : sweep->base == RUN_CLEAN ? VALUE_CORRUPTED
-                                               : VALUE_CLEAN;
+        out->kind = sweep->groups.is_given ? VALUE_ZERO
+                    : sweep->base == RUN_CLEAN && !sweep->noise.is_given
+                        ? VALUE_CORRUPTED
+                        : VALUE_CLEAN;
     else if (doc->kind == DOC_MAP)
         (void)read_map(r, doc, inputs, has_corrupted, out);
     else

@@ -85,8 +85,9 @@ static enum status check_metrics(const struct check *c, const struct pair *pair)
 static bool copies_other_run(const struct sweep *sweep)
 {
     enum value_kind kind = sweep->value.kind;
-    return (kind == VALUE_CLEAN && sweep->base == RUN_CORRUPTED) ||
-           (kind == VALUE_CORRUPTED && sweep->base == RUN_CLEAN);
+    return !sweep->from.position.is_given &&
+           ((kind == VALUE_CLEAN && sweep->base == RUN_CORRUPTED) ||
+            (kind == VALUE_CORRUPTED && sweep->base == RUN_CLEAN));
 }
 
 static bool is_all_labels(const struct places *places)
@@ -218,6 +219,72 @@ static enum status check_places(const struct check *c)
     return STATUS_OK;
 }
 
+/* Positions of a run that the list stands for; not given: all. */
+static int count_places(const struct pair *pair, enum run run,
+                        const struct places *places)
+{
+    int n = places->is_given ? 0 : pair->run[run].n_tokens;
+    for (int i = 0; i < places->n; i++) {
+        const struct place *place = &places->items[i];
+        const struct label *label =
+            place->label ? pair_label(pair, place->label) : NULL;
+        int index = place->index, length = pair->run[run].n_prompt;
+        if (place->label)
+            n += label ? label->run[run].n : 0;
+        else
+            n += index < length && index >= -length;
+    }
+    return n;
+}
+
+/* The positions that an edit by hand takes its value from. */
+static enum status check_from(const struct check *c, const struct pair *pair)
+{
+    const struct sweep *edit = c->sweep;
+    if (!edit->from.position.is_given) return STATUS_OK;
+    enum run run = edit->value.kind == VALUE_CLEAN       ? RUN_CLEAN
+                   : edit->value.kind == VALUE_CORRUPTED ? RUN_CORRUPTED
+                                                         : edit->base;
+    int n_from = count_places(pair, run, &edit->from.position);
+    int n = count_places(pair, edit->base, &edit->positions);
+    char lacks[96];
+    if (n_from == 1 || n_from == n) return STATUS_OK;
+    snprintf(lacks, sizeof lacks,
+             "has %d positions for from_position and %d for positions", n_from,
+             n);
+    return fail(c, pair, lacks, "needs one, or as many");
+}
+
+/* What a noised base needs. */
+static enum status check_noise(const struct check *c, const struct pair *pair)
+{
+    static struct place of_subject[] = {{"subject_first", 0}};
+    static const struct places subject = {true, 1, of_subject};
+    const struct noise *noise = &c->sweep->noise;
+    if (!noise->is_given || noise->at == NOISE_ALL) return STATUS_OK;
+    bool is_subject = noise->at == NOISE_SUBJECT;
+    if (count_places(pair, RUN_CLEAN, is_subject ? &subject : &noise->labels))
+        return STATUS_OK;
+    return fail(c, pair,
+                is_subject ? "has no subject" : "has none of the labels",
+                "noises it");
+}
+
+/* Sigma needs the subjects of the file. */
+static enum status check_sigma(const struct check *c)
+{
+    char place[READING_PLACE];
+    if (!c->sweep->noise.is_given || !c->sweep->noise.is_sigma)
+        return STATUS_OK;
+    for (int i = 0; i < c->pairs->n; i++)
+        if (c->pairs->items[i].n_subject) return STATUS_OK;
+    return err_set(c->err, STATUS_INPUT,
+                   "%s: sweep '%s': noise: std: sigma is that of the subjects' "
+                   "embeddings, but no pair has a subject",
+                   reading_place(place, c->job->path, c->sweep->line),
+                   c->sweep->name);
+}
+
 static enum status check_selection(const struct check *c)
 {
     const struct sweep *sweep = c->sweep;
@@ -269,6 +336,20 @@ static enum status check_require(const struct pairs *pairs,
     return STATUS_OK;
 }
 
+static enum status check_edits(const struct check *sweep)
+{
+    for (int k = 0; k < sweep->sweep->n_edits; k++) {
+        struct check c = *sweep;
+        c.sweep = &sweep->sweep->edits[k];
+        for (int i = 0; i < c.pairs->n; i++)
+            if (c.is_selected[i] && (check_runs(&c, &c.pairs->items[i]) ||
+                                     check_from(&c, &c.pairs->items[i])))
+                return c.err->status;
+        if (check_places(&c)) return c.err->status;
+    }
+    return STATUS_OK;
+}
+
 enum status pairs_check(const struct pairs *pairs, const struct job *job,
                         const char *file, struct err *err)
 {
@@ -285,9 +366,10 @@ enum status pairs_check(const struct pairs *pairs, const struct job *job,
             goto out;
         for (int i = 0; i < pairs->n; i++)
             if (is_selected[i] && (check_runs(&c, &pairs->items[i]) ||
-                                   check_metrics(&c, &pairs->items[i])))
+                                   check_metrics(&c, &pairs->items[i]) ||
+                                   check_noise(&c, &pairs->items[i])))
                 goto out;
-        if (check_places(&c)) goto out;
+        if (check_sigma(&c) || check_places(&c) || check_edits(&c)) goto out;
     }
     (void)pairs_check_analyses(pairs, job, file, err);
 out:

@@ -17,6 +17,7 @@ void pair_free(struct pair *pair)
     free(pair->answer);
     free(pair->wrong);
     free(pair->attribute);
+    free(pair->subject);
     for (int run = 0; run < RUN_COUNT; run++) {
         free(pair->run[run].tokens);
         free(pair->read[run].at);

@@ -59,6 +59,34 @@ out:
     return p->r.err->status;
 }
 
+/* The ids of the subject by itself: its text without spaces before it. */
+static enum status encode_alone(const struct pair_reading *p,
+                                const struct doc *doc, const char *text,
+                                struct pair *out)
+{
+    struct doc alone = *doc;
+    while (*text == ' ')
+        text++;
+    alone.kind = DOC_STRING;
+    alone.text = (char *)text;
+    alone.text_bytes = strlen(text);
+    return pair_encode(p, &alone, "subject", &out->subject, &out->n_subject);
+}
+
+/* Of a subject given by positions: the tokens there. */
+static enum status copy_alone(const struct pair_reading *p, struct pair *out,
+                              struct range range)
+{
+    int n = range.last - range.first + 1;
+    out->subject =
+        mem_calloc((size_t)n, sizeof *out->subject, "a subject", p->r.err);
+    if (!out->subject) return p->r.err->status;
+    memcpy(out->subject, out->run[RUN_CLEAN].tokens + range.first,
+           (size_t)n * sizeof *out->subject);
+    out->n_subject = n;
+    return STATUS_OK;
+}
+
 /* [first, last] in both runs. */
 static enum status read_range(const struct pair_reading *p,
                               const struct doc *doc, const struct pair *pair,
@@ -96,7 +124,7 @@ static struct range map_range(const struct pair *pair, struct range clean)
 }
 
 static enum status read_text(const struct pair_reading *p,
-                             const struct doc *doc, const struct pair *pair,
+                             const struct doc *doc, struct pair *pair,
                              struct range out[RUN_COUNT])
 {
     struct keys keys = {0};
@@ -117,6 +145,7 @@ static enum status read_text(const struct pair_reading *p,
                            "vocab.json and merges.txt: give [first, last]");
         goto out;
     }
+    if (encode_alone(p, doc, text, pair)) goto out;
     for (int run = 0; run < RUN_COUNT; run++)
         if (pair->run[run].n_tokens &&
             find_text(p, &pair->run[run], text, occurrence, &out[run]))
@@ -155,6 +184,9 @@ enum status pair_read_subject(const struct pair_reading *p,
     if (!doc || p->r.err->status) return p->r.err->status;
     if (doc->kind == DOC_LIST ? read_range(p, doc, out, range)
                               : read_text(p, doc, out, range))
+        return p->r.err->status;
+    if (!out->subject && range[RUN_CLEAN].first >= 0 &&
+        copy_alone(p, out, range[RUN_CLEAN]))
         return p->r.err->status;
     for (int i = 0; i < N_NAMES; i++) {
         struct label *label = pair_add_label(p, doc, out, names[i]);

@@ -39,19 +39,21 @@ struct pair {
     int line; /* where it stands in the pairs file or the job; for messages */
     int group_index, cluster_index; /* into pairs.groups; of clusters */
     struct prompt run[RUN_COUNT];
-    enum align align;      /* how positions of the two runs correspond */
-    bool is_swapped;       /* made by both_ways from the pair before it; its
-                            * id ends in "-swapped" */
-    int first_difference;  /* least position where the runs' tokens differ,
-                            * the shorter length where one is a prefix; -1
-                            * without a corrupted run or where all are equal */
-    int *answer, n_answer; /* token ids; n 0: none; owned */
-    int *wrong, n_wrong;   /* owned */
-    bool is_predicted;     /* answer = arg max of the clean run: found when
-                            * the clean run is computed, n_answer is 0 here */
-    int n_sequence;        /* length of answer_sequence; its tokens are the
-                            * last of each run */
-    char *attribute;       /* for require: attribute; NULL; owned */
+    enum align align;        /* how positions of the two runs correspond */
+    bool is_swapped;         /* made by both_ways from the pair before it; its
+                              * id ends in "-swapped" */
+    int first_difference;    /* least position where the runs' tokens differ,
+                              * the shorter length where one is a prefix; -1
+                              * without a corrupted run or where all are equal */
+    int *answer, n_answer;   /* token ids; n 0: none; owned */
+    int *wrong, n_wrong;     /* owned */
+    bool is_predicted;       /* answer = arg max of the clean run: found when
+                              * the clean run is computed, n_answer is 0 here */
+    int n_sequence;          /* length of answer_sequence; its tokens are the
+                              * last of each run */
+    char *attribute;         /* for require: attribute; NULL; owned */
+    int *subject, n_subject; /* token ids of the subject alone, without a space
+                              * before it; n 0: none; owned */
     struct positions read[RUN_COUNT]; /* where logits are read; for an
                                        * answer_sequence of n tokens: the n
                                        * positions that predict them */

@@ -20,6 +20,11 @@ struct cell {
     const struct sweep *sweep;
     const struct pair *pair;
     int pair_index, sample, sweep_index;
+    const struct noise *noise; /* of the sweep */
+    struct span noised;        /* positions; n 0 without noise */
+    int noised_at[PLAN_MAX_TOKENS];
+    bool is_by_hand; /* one of several edits: none may be left out, since
+                      * others may change what it finds */
     const struct pair *source_pair; /* whose run is read; NULL: none */
     enum run source_run;
     int index[PLAN_MAX_AXES];
@@ -46,6 +51,13 @@ struct judge {
 bool cell_open(struct cell *cell, const struct plan *plan, int sweep, int pair,
                int sample, uint64_t number);
 
+/* Give the cell the edit that a sweep (its own, or an edit by hand) says: the
+ * run its value comes from. false: the pair has not that run. */
+bool cell_use(struct cell *cell, const struct sweep *sweep);
+
+/* The number of the edited run in an edit's `run`. */
+int cell_base_run(const struct cell *cell);
+
 /* Resolve layers, heads, rows and columns: an axis' value, else the tuple's
  * (NULL: none), else the sweep's subset, else all. false: the pair has no such
  * row. The cell holds pointers into itself: never copy it. */
@@ -58,6 +70,10 @@ int cell_layer(const struct cell *cell, int i);
 bool cell_has_mean_rows(const struct cell *cell, int sweep);
 
 struct judge cell_judge(const struct cell *cell);
+
+/* Whether the edit of these rows makes what is read the source run's own:
+ * every row that differs and is seen later is replaced as a whole. */
+bool cell_is_determined(const struct cell *cell, const struct judge *judge);
 
 /* Whether editing row i of the cell at a layer can do anything. */
 bool cell_row_matters(const struct cell *cell, const struct judge *judge,

@@ -2,10 +2,12 @@
  * run. Everything here follows from the job and the tokens alone. */
 #include <string.h>
 
+#include "common/plan/by_hand.h"
 #include "common/plan/cell.h"
 #include "common/plan/cells.h"
 #include "common/plan/grid.h"
 #include "common/plan/masks.h"
+#include "common/plan/noised.h"
 
 static const struct grid_axis *axis_of(const struct cell *cell, enum axis axis,
                                        int *index)
@@ -124,15 +126,25 @@ static void fill_rows(struct cell *cell, struct rows *rows, enum axis axis,
     }
 }
 
-static void fill_source(struct cell *cell)
+bool cell_use(struct cell *cell, const struct sweep *sweep)
 {
-    const struct value *value = &cell->sweep->value;
+    enum value_kind kind = sweep->value.kind;
+    cell->sweep = sweep;
     cell->source_pair = NULL;
-    if (value->kind == VALUE_CLEAN || value->kind == VALUE_CORRUPTED) {
+    if (kind == VALUE_CLEAN || kind == VALUE_CORRUPTED || kind == VALUE_BASE) {
         cell->source_pair = cell->pair;
-        cell->source_run =
-            value->kind == VALUE_CLEAN ? RUN_CLEAN : RUN_CORRUPTED;
+        cell->source_run = kind == VALUE_CLEAN       ? RUN_CLEAN
+                           : kind == VALUE_CORRUPTED ? RUN_CORRUPTED
+                                                     : sweep->base;
     }
+    return !cell->source_pair ||
+           cell->source_pair->run[cell->source_run].n_tokens > 0;
+}
+
+int cell_base_run(const struct cell *cell)
+{
+    return cell->noise->is_given ? RUN_COUNT + cell->sample
+                                 : (int)cell->sweep->base;
 }
 
 /* The layers around one_layer, clipped to the model. */
@@ -160,10 +172,15 @@ bool cell_open(struct cell *cell, const struct plan *plan, int sweep, int pair,
     cell->sweep_index = sweep;
     cell->sample = sample;
     cell->scale_index = -1;
+    cell->is_by_hand = false;
     const struct sweep *s = cell->sweep;
+    cell->noise = &s->noise;
+    cell->noised = (struct span){0, cell->noised_at};
     if (!cell->grid->is_selected[pair]) return false;
     if (cell->pair->run[s->base].n_tokens == 0) return false;
-    fill_source(cell);
+    if (s->noise.is_given)
+        cell->noised.n = plan_noise_rows(plan, sweep, pair, cell->noised_at);
+    if (!cell_use(cell, s)) return false;
     if (s->value.kind == VALUE_RESAMPLE) {
         int draw = plan_resample_draw(plan, sweep, pair, sample);
         if (draw < 0) return false;
@@ -251,11 +268,14 @@ struct judge cell_judge(const struct cell *cell)
         .reading = reading_of(cell->pair, sweep->base,
                               plan_has_loss(sweep->metrics, sweep->n_metrics))};
     if (cell->source_pair) {
-        judge.is_own_run =
-            cell->source_pair == cell->pair && cell->source_run == sweep->base;
+        bool is_base = cell->noise->is_given ? sweep->value.kind == VALUE_BASE
+                                             : cell->source_run == sweep->base;
+        judge.is_own_run = cell->source_pair == cell->pair && is_base;
         judge.is_value_compared = !judge.is_own_run;
         judge.contrast = contrast_of(&cell->pair->run[sweep->base],
                                      &cell->source_pair->run[cell->source_run]);
+        judge.contrast.noised = cell->noised;
+        judge.contrast.noise_site = cell->noise->site;
     }
     return judge;
 }
@@ -271,6 +291,10 @@ bool cell_row_matters(const struct cell *cell, const struct judge *judge,
     int last_layer = cell->plan->config->n_layer;
     if (!reading_reaches(&judge->reading, site, layer, last_layer, row))
         return false;
+    if (noised_holds(cell->sweep, site)) return false;
+    bool is_moved =
+        cell->sweep->from.layer >= 0 && cell->sweep->from.layer != layer;
+    if (is_moved) return true;
     if (judge->is_own_run) return cell->rows.source[i] != row;
     bool is_scores = site_kind(site) == SITE_SCORES;
     if (is_scores && cell->has_columns) {
@@ -295,9 +319,7 @@ static bool has_row(const struct rows *rows, int row)
     return false;
 }
 
-/* The whole state of every row that differs and is seen later is replaced:
- * what is read is the source run's own, whatever the model. */
-static bool is_determined(const struct cell *cell, const struct judge *judge)
+bool cell_is_determined(const struct cell *cell, const struct judge *judge)
 {
     enum site site = cell->sweep->site;
     bool is_state = site == SITE_EMBED || site == SITE_RESID_PRE ||
@@ -310,7 +332,7 @@ static bool is_determined(const struct cell *cell, const struct judge *judge)
     int n_layer = cell->plan->config->n_layer;
     for (int i = 0; i < cell_n_layers(cell); i++) {
         int layer = cell_layer(cell, i);
-        bool is_cut = true;
+        bool is_cut = !noised_follows(cell, site, layer);
         for (int row = 0; row <= judge->reading.last && is_cut; row++)
             if (contrast_differs(&judge->contrast, site, layer, row, NULL,
                                  -1) &&
@@ -336,7 +358,7 @@ static enum cell_status judge_cell(const struct cell *cell,
                                    const struct judge *judge)
 {
     if (cell->plan->job->skip_unchanged) {
-        bool is_changed = false;
+        bool is_changed = noised_changes(cell, &judge->reading);
         for (int i = 0; i < cell_n_layers(cell) && !is_changed; i++)
             for (int k = 0; k < cell->rows.n && !is_changed; k++)
                 is_changed =
@@ -344,13 +366,15 @@ static enum cell_status judge_cell(const struct cell *cell,
         if (!is_changed) return CELL_UNCHANGED;
     }
     if (cell->sweep->method == METHOD_ATTRIBUTION) return CELL_ESTIMATED;
-    return is_determined(cell, judge) ? CELL_DETERMINED : CELL_COMPUTED;
+    return cell_is_determined(cell, judge) ? CELL_DETERMINED : CELL_COMPUTED;
 }
 
 enum cell_status plan_cell_status(const struct plan *plan, int sweep, int pair,
                                   int sample, uint64_t number)
 {
     struct cell cell;
+    if (plan->job->sweeps[sweep].edits)
+        return by_hand_status(plan, sweep, pair, sample);
     if (!resolve(&cell, plan, sweep, pair, sample, number) ||
         !cell_has_mean_rows(&cell, sweep))
         return CELL_NOT_APPLICABLE;
@@ -399,6 +423,10 @@ enum status cell_fill_common(struct edit *edit, const struct cell *cell,
         edit->source = EDIT_FROM_RUN;
         edit->run = (int)cell->source_run;
         break;
+    case VALUE_BASE:
+        edit->source = EDIT_FROM_RUN;
+        edit->run = cell_base_run(cell);
+        break;
     case VALUE_RESAMPLE:
         edit->source = EDIT_FROM_RUN;
         edit->run = RUN_COUNT + cell->sample;
@@ -430,7 +458,7 @@ enum status cell_fill_layer(struct edit *edit, const struct cell *cell,
     int base[PLAN_MAX_TOKENS], source[PLAN_MAX_TOKENS], table[PLAN_MAX_TOKENS];
     int n = 0;
     for (int i = 0; i < cell->rows.n; i++) {
-        if (cell->plan->job->skip_unchanged &&
+        if (cell->plan->job->skip_unchanged && !cell->is_by_hand &&
             !cell_row_matters(cell, judge, layer, i))
             continue;
         base[n] = cell->rows.base[i];
@@ -458,6 +486,9 @@ enum status plan_cell(enum cell_status *status, struct edit_list *out_edits,
     struct cell cell;
     *status = CELL_NOT_APPLICABLE;
     if (out_edits) *out_edits = (struct edit_list){0};
+    if (plan->job->sweeps[sweep].edits)
+        return by_hand_cell(status, out_edits, plan, sweep, pair, sample, arena,
+                            err);
     if (!resolve(&cell, plan, sweep, pair, sample, number) ||
         !cell_has_mean_rows(&cell, sweep))
         return STATUS_OK;
@@ -478,5 +509,5 @@ enum status plan_cell(enum cell_status *status, struct edit_list *out_edits,
         if (edit.rows.n > 0) edits[out_edits->n++] = edit;
     }
     out_edits->items = edits;
-    return STATUS_OK;
+    return noised_join(out_edits, &cell, &judge.reading, arena, err);
 }

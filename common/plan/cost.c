@@ -127,6 +127,7 @@ double cost_lane(const struct plan *plan, const struct sweep *sweep,
                              : block_cost(&cost, &dirty, reading.last);
         for (; at < edits->n && edits->items[at].layer == layer; at++) {
             const struct edit *edit = &edits->items[at];
+            if (edit->is_standing) continue;
             int before = dirty.n;
             for (int i = 0; i < edit->rows.n; i++)
                 if (edit->rows.at[i] < dirty.first)
@@ -182,6 +183,18 @@ double cost_analysis(const struct plan *plan, int item, int block)
             if (n > 0) flops += cost_pass(config, n) + run;
         }
     return flops;
+}
+
+double cost_noised(const struct plan *plan, int sweep, int block)
+{
+    double flops = 0;
+    const struct block *b = &plan->blocks[block];
+    const struct grid *grid = &plan->grids[sweep];
+    for (int i = 0; i < b->n; i++)
+        if (grid->is_selected[b->pairs[i]])
+            flops +=
+                run_cost(plan, &plan->pairs->items[b->pairs[i]], RUN_CLEAN);
+    return flops * grid->n_samples * plan_noise_runs(plan, sweep);
 }
 
 double plan_block_flops(const struct plan *plan, int block)

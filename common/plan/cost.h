@@ -11,6 +11,8 @@ double cost_lane(const struct plan *plan, const struct sweep *sweep,
 double cost_pass(const struct model_config *config, int n_tokens);
 /* Of one row through the matrix products of all blocks. */
 double cost_row(const struct model_config *config);
+/* Of the noised runs of a sweep over a block, with their metrics. */
+double cost_noised(const struct plan *plan, int sweep, int block);
 double cost_measure(const struct plan *plan, const struct pair *pair,
                     enum run run, const enum metric *metrics, int n);
 

@@ -20,6 +20,7 @@ enum edit_source {
     EDIT_FROM_RUN,     /* the same place of another run of the run set */
     EDIT_FROM_TABLE,   /* a vector or a mean: one row a layer and position */
     EDIT_FROM_CAPTURE, /* what an earlier cell of the unit captured */
+    EDIT_FROM_NOISE,   /* the lane's noise: row table_rows[i] of this layer */
     EDIT_ZERO,
     EDIT_NEG_INF /* attn_scores only */
 };
@@ -51,6 +52,8 @@ struct edit {
     const int *table_rows; /* NULL: every row uses row 0 */
     size_t table_width;    /* scores: H times the src positions of a row */
     int capture;           /* EDIT_FROM_CAPTURE: number in the unit */
+    bool is_standing;      /* the base has it already: of rows that are computed
+                            * anew alone, and of itself it makes none so */
     bool is_add;
     float scale; /* is_add: what is added is scale * value */
 };

@@ -170,6 +170,7 @@ static enum status cover_block(struct plan *plan, enum unit_kind kind, int item,
 static enum status cover_item(struct plan *plan, enum unit_kind kind, int item,
                               struct err *err)
 {
+    if (!plan_has_item(plan, kind, item)) return STATUS_OK;
     if (!segment_has_block(plan, kind, item))
         return cover_block(plan, kind, item, PLAN_NO_BLOCK, err);
     for (int b = 0; b < plan->n_blocks; b++)
@@ -288,7 +289,8 @@ static enum status match_segment(struct plan *plan, struct segment *segment,
         for (int i = 0;
              i < plan_items(plan, (enum unit_kind)kind) && segment->is_dropped;
              i++)
-            if (segment_has_block(plan, (enum unit_kind)kind, i) == has_block &&
+            if (plan_has_item(plan, (enum unit_kind)kind, i) &&
+                segment_has_block(plan, (enum unit_kind)kind, i) == has_block &&
                 try_item(plan, segment, (enum unit_kind)kind, i, key, err))
                 return err->status;
     return STATUS_OK;

@@ -159,6 +159,10 @@ enum status grid_open(struct grid *out, const struct sweep *sweep,
     *out = (struct grid){.sweep = sweep, .n_samples = 1};
     out->has_samples = sweep->value.kind == VALUE_RESAMPLE;
     if (out->has_samples) out->n_samples = sweep->value.n;
+    if (sweep->noise.is_given) {
+        out->has_samples = true;
+        out->n_samples = sweep->noise.n_samples;
+    }
     out->n_cells = 1;
     for (int axis = 0; axis < AXIS_COUNT; axis++) {
         if (!sweep->by[axis]) continue;

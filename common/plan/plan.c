@@ -42,6 +42,18 @@ static enum status select_pairs(struct grid *grid, const struct pairs *pairs,
     return pairs_select(grid->is_selected, pairs, &grid->sweep->select, err);
 }
 
+/* What sigma is taken of. */
+static void add_subjects(struct digest_stream *stream,
+                         const struct pairs *pairs)
+{
+    for (int p = 0; p < pairs->n; p++) {
+        const struct pair *pair = &pairs->items[p];
+        if (pair->is_swapped || pair->n_subject == 0) continue;
+        digest_add(stream, pair->subject,
+                   (size_t)pair->n_subject * sizeof *pair->subject);
+    }
+}
+
 /* Everything that a sweep's values depend on, but the pairs of a block. */
 static enum status fill_key(const struct plan *plan, int sweep, struct err *err)
 {
@@ -58,6 +70,8 @@ static enum status fill_key(const struct plan *plan, int sweep, struct err *err)
     if (kind == VALUE_MEAN || kind == VALUE_RESAMPLE)
         digest_add(stream, &plan_reference(plan, sweep)->digest,
                    sizeof(struct digest));
+    if (grid->sweep->noise.is_given && grid->sweep->noise.is_sigma)
+        add_subjects(stream, plan->pairs);
     return digest_close(stream, &grid->key, err);
 }
 
@@ -202,6 +216,7 @@ int plan_items(const struct plan *plan, enum unit_kind kind)
     case UNIT_BASELINE:
         return 1;
     case UNIT_SWEEP:
+    case UNIT_NOISED:
         return plan->job->n_sweeps;
     case UNIT_ANALYSIS:
         return plan->job->n_analyses;
@@ -215,11 +230,17 @@ int plan_items(const struct plan *plan, enum unit_kind kind)
     return 0;
 }
 
+bool plan_has_item(const struct plan *plan, enum unit_kind kind, int item)
+{
+    return kind != UNIT_NOISED || plan->job->sweeps[item].noise.is_given;
+}
+
 const char *plan_item_name(const struct plan *plan, enum unit_kind kind,
                            int item)
 {
     if (kind == UNIT_BASELINE) return "(baseline)";
-    if (kind == UNIT_SWEEP) return plan->job->sweeps[item].name;
+    if (kind == UNIT_SWEEP || kind == UNIT_NOISED)
+        return plan->job->sweeps[item].name;
     if (kind == UNIT_ANALYSIS) return plan->job->analyses[item].name;
     return plan_keep(plan, kind, item)->name;
 }

@@ -50,6 +50,8 @@ enum unit_kind {
                     * `activations`; cells: pairs of the block */
     UNIT_RECORD,   /* activations of edited runs; item: of all sweeps' `record`,
                     * sweep after sweep; cells: those that it keeps */
+    UNIT_NOISED,   /* the metrics of a block's noised runs; item: of the job's
+                    * sweeps, those whose base is noised */
     UNIT_KIND_COUNT
 };
 
@@ -92,7 +94,7 @@ struct grid {
     int n_axes;
     struct grid_axis axes[PLAN_MAX_AXES]; /* canonical order */
     uint64_t n_cells;                     /* product of the axes */
-    int n_samples;                        /* resample: prompts drawn; else 1 */
+    int n_samples;     /* resample: prompts drawn; noised runs; else 1 */
     bool has_samples;  /* the arrays have the dimension `sample` */
     bool *is_selected; /* per pair of the job; owned */
     struct digest key; /* of everything the values depend on but the pairs */
@@ -195,9 +197,11 @@ enum status plan_extend(struct plan *plan, struct buf *record,
 /* Unit number -> what it holds; number < plan->n_units. */
 void plan_unit(const struct plan *plan, uint64_t number, struct unit *out);
 
-/* How many items of a kind the job has, and what messages and files call one:
- * a sweep's or an analysis' name, "(baseline)". */
+/* How many items of a kind are numbered, whether the job has this one, and
+ * what messages and files call it: a sweep's or an analysis' name,
+ * "(baseline)". */
 int plan_items(const struct plan *plan, enum unit_kind kind);
+bool plan_has_item(const struct plan *plan, enum unit_kind kind, int item);
 const char *plan_item_name(const struct plan *plan, enum unit_kind kind,
                            int item);
 
@@ -210,8 +214,10 @@ uint64_t plan_unit_cell(const struct plan *plan, const struct unit *unit,
                         uint64_t i);
 
 /* What becomes of one cell. out_edits (may be NULL) receives the edits of a
- * computed cell, in memory of arena; their `run` is relative to the pair: a
- * RUN_ constant, or RUN_COUNT + s for the prompt of resample draw s. tables
+ * computed cell, in memory of arena, by layer and site; their `run` is relative
+ * to the pair: a RUN_ constant, RUN_COUNT + s for the prompt of resample draw s
+ * or the noised run of sample s, RUN_COUNT + n_samples + s for the noised run
+ * whose values it holds (hold_noise: rome). tables
  * (may be NULL where the value is neither a mean nor a vector): one table a
  * layer. Excluded pairs are not known here. */
 struct edit_list {
@@ -253,6 +259,23 @@ const struct pairs *plan_reference(const struct plan *plan, int sweep);
 /* The reference prompt (index) that draw s of a pair uses; -1 where the set
  * has none for its group. Depends on the seed, the pair and the set alone. */
 int plan_resample_draw(const struct plan *plan, int sweep, int pair, int s);
+
+/* Of a noised sweep: the noised positions of a pair's clean prompt, ascending,
+ * returning how many; in how many layers; how many noised runs a sample has (2
+ * with hold_noise: rome: the held one, with the first draws, and the base); the
+ * seed of the pair's draws. The noise of a pair is
+ * [run][sample][layer][position][d_model]; a stream's draws are in the order
+ * run, layer, sample, position, d_model. */
+int plan_noise_rows(const struct plan *plan, int sweep, int pair,
+                    int at[PLAN_MAX_TOKENS]);
+int plan_noise_layers(const struct plan *plan, int sweep);
+int plan_noise_runs(const struct plan *plan, int sweep);
+uint32_t plan_noise_seed(const struct plan *plan, int sweep, int pair);
+
+/* The edits that make a noised run of the clean one's tokens. */
+enum status plan_noise_edits(struct edit_list *out, const struct plan *plan,
+                             int sweep, int pair, struct arena *arena,
+                             struct err *err) WARN_UNUSED;
 
 /* Whether the logits at position at of the base are read by the sweep's
  * metrics, and the last position that is. */

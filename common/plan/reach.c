@@ -5,7 +5,7 @@
 struct contrast contrast_of(const struct prompt *base,
                             const struct prompt *source)
 {
-    struct contrast contrast = {base, source, 0};
+    struct contrast contrast = {.base = base, .source = source};
     int n =
         base->n_tokens < source->n_tokens ? base->n_tokens : source->n_tokens;
     while (contrast.first < n &&
@@ -20,18 +20,41 @@ static bool token_differs(const struct contrast *contrast, int at)
            contrast->base->tokens[at] != contrast->source->tokens[at];
 }
 
+/* Whether there is any noise up to a site. */
+static bool has_noise(const struct contrast *contrast, enum site site,
+                      int layer)
+{
+    return contrast->noised.n > 0 &&
+           (contrast->noise_site == SITE_EMBED || layer > 0 ||
+            site >= contrast->noise_site);
+}
+
+/* Whether two rows differ before the first attention. */
+static bool input_differs(const struct contrast *contrast, enum site site,
+                          int at)
+{
+    bool is_noised = false;
+    for (int i = 0; has_noise(contrast, site, 0) && i < contrast->noised.n; i++)
+        if (contrast->noised.at[i] == at) is_noised = true;
+    return is_noised || token_differs(contrast, at);
+}
+
 bool contrast_differs(const struct contrast *contrast, enum site site,
                       int layer, int row, const int *columns, int n_columns)
 {
     bool is_before_attention = layer == 0 && site <= SITE_V;
+    int first = contrast->first;
     if (site == SITE_EMBED || is_before_attention)
-        return token_differs(contrast, row);
-    if (row < contrast->first) return false;
+        return input_differs(contrast, site, row);
+    if (has_noise(contrast, site, layer) && contrast->noised.at[0] < first)
+        first = contrast->noised.at[0];
+    if (row < first) return false;
     /* a score of the first layer compares two tokens and nothing else */
     if (site == SITE_ATTN_SCORES && layer == 0 && columns &&
-        !token_differs(contrast, row)) {
+        !input_differs(contrast, SITE_V, row)) {
         for (int i = 0; i < n_columns; i++)
-            if (columns[i] <= row && token_differs(contrast, columns[i]))
+            if (columns[i] <= row &&
+                input_differs(contrast, SITE_V, columns[i]))
                 return true;
         return n_columns < 0;
     }

@@ -12,11 +12,15 @@
 
 #include "common/job/pairs.h"
 #include "common/job/site.h"
+#include "common/plan/edit.h"
 
 /* Two runs laid start to start. */
 struct contrast {
     const struct prompt *base, *source;
     int first; /* least position where the tokens differ or one run ends */
+    /* where the base is noised; n 0: nowhere */
+    struct span noised;   /* positions, ascending */
+    enum site noise_site; /* embed, or from layer 0 on */
 };
 
 struct contrast contrast_of(const struct prompt *base,

@@ -6,11 +6,9 @@
 #include "common/plan/shape.h"
 
 /* On the wire and in the journal. */
-static const uint32_t kind_numbers[UNIT_KIND_COUNT] = {[UNIT_SWEEP] = 1,
-                                                       [UNIT_BASELINE] = 2,
-                                                       [UNIT_ANALYSIS] = 3,
-                                                       [UNIT_EXPORT] = 4,
-                                                       [UNIT_RECORD] = 5};
+static const uint32_t kind_numbers[UNIT_KIND_COUNT] = {
+    [UNIT_SWEEP] = 1,  [UNIT_BASELINE] = 2, [UNIT_ANALYSIS] = 3,
+    [UNIT_EXPORT] = 4, [UNIT_RECORD] = 5,   [UNIT_NOISED] = 6};
 
 void result_free(struct result *result)
 {
@@ -26,10 +24,11 @@ void result_encode(struct buf *out, const struct result *result)
     buf_f64(out, result->flops);
     buf_f64(out, result->seconds);
     size_t n_metrics = (size_t)result->n_metrics;
-    if (result->kind == UNIT_SWEEP) {
+    if (result->kind == UNIT_SWEEP || result->kind == UNIT_NOISED) {
         buf_u32(out, (uint32_t)result->n_metrics);
         buf_u64(out, result->n_lanes);
         buf_f32_array(out, result->values, n_metrics * (size_t)result->n_lanes);
+        if (result->kind == UNIT_NOISED) buf_f64(out, result->noise_std);
         return;
     }
     if (result->kind == UNIT_ANALYSIS) {
@@ -54,12 +53,16 @@ void result_encode(struct buf *out, const struct result *result)
 uint64_t result_lanes(const struct plan *plan, const struct unit *unit)
 {
     uint64_t lanes = 0;
-    if (unit->kind != UNIT_SWEEP) return 0;
+    if (unit->kind != UNIT_SWEEP && unit->kind != UNIT_NOISED) return 0;
     const struct block *block = &plan->blocks[unit->block];
+    const struct grid *grid = &plan->grids[unit->item];
+    for (int p = 0; unit->kind == UNIT_NOISED && p < block->n; p++)
+        if (grid->is_selected[block->pairs[p]])
+            lanes += (uint64_t)grid->n_samples;
     for (uint64_t i = 0; i < unit->n_cells; i++) {
         uint64_t cell = plan_unit_cell(plan, unit, i);
         for (int p = 0; p < block->n; p++)
-            for (int s = 0; s < plan->grids[unit->item].n_samples; s++) {
+            for (int s = 0; s < grid->n_samples; s++) {
                 enum cell_status status = plan_cell_status(
                     plan, unit->item, block->pairs[p], s, cell);
                 if (cell_is_lane(status)) lanes++;
@@ -157,8 +160,10 @@ static enum status decode(struct result *out, const struct plan *plan,
         cursor->is_bad = true;
         return STATUS_OK;
     }
-    return decode_values(out, cursor,
-                         (size_t)out->n_metrics * (size_t)out->n_lanes, err);
+    size_t n = (size_t)out->n_metrics * (size_t)out->n_lanes;
+    if (decode_values(out, cursor, n, err)) return err->status;
+    if (out->kind == UNIT_NOISED) out->noise_std = cursor_f64(cursor);
+    return STATUS_OK;
 }
 
 enum status result_decode(struct result *out, const struct plan *plan,

@@ -2,12 +2,14 @@
  * the journal. Encoded by the worker, decoded by the coordinator's checks and
  * by gather.
  *
- *   u64 unit, u32 kind (1 sweep, 2 baseline, 3 analysis, 4 export, 5 record),
- *             f64 flops, f64 seconds
+ *   u64 unit, u32 kind (1 sweep, 2 baseline, 3 analysis, 4 export, 5 record,
+ *             6 noised), f64 flops, f64 seconds
  *   sweep:    u32 n_metrics, u64 n_lanes, f32 values[n_metrics][n_lanes]
  *             lanes: for cell, for pair of the block, for sample: those for
  *             which cell_is_lane(plan_cell_status(..)); NaN where the pair
  *             is excluded
+ *   noised:   as a sweep, then f64 noise_std; lanes: for pair of the block that
+ *             is selected, for sample; excluded pairs too
  *   baseline: u32 n_pairs, u32 n_metrics, then per pair: u8 is_excluded,
  *             i32 predicted (token id, -1: not asked), f32
  *             values[RUN_COUNT][n_metrics], NaN where the pair has no such
@@ -33,8 +35,9 @@ struct result {
     int n_metrics;
     uint64_t n_lanes;
     size_t n_values;
-    float *values; /* [n_metrics][n_lanes], the baselines' or an analysis';
-                    * owned */
+    float *values;    /* [n_metrics][n_lanes], the baselines' or an analysis';
+                       * owned */
+    double noise_std; /* noised: the noise's standard deviation */
     struct baseline_pair *pairs; /* baseline: per pair of the block; owned */
     int n_pairs;
     uint64_t part_bytes; /* exports and records */

@@ -262,6 +262,7 @@ enum status segment_open(struct segment *segment, const struct plan *plan,
         return fill_record(segment, plan, err);
     case UNIT_BASELINE:
     case UNIT_ANALYSIS:
+    case UNIT_NOISED:
     case UNIT_KIND_COUNT:
         break;
     }
@@ -271,7 +272,8 @@ enum status segment_open(struct segment *segment, const struct plan *plan,
 /* Whether it is one unit, without cells. */
 static bool is_whole(const struct segment *segment)
 {
-    return segment->kind == UNIT_BASELINE || segment->kind == UNIT_ANALYSIS;
+    return segment->kind == UNIT_BASELINE || segment->kind == UNIT_ANALYSIS ||
+           segment->kind == UNIT_NOISED;
 }
 
 static bool is_kept(const struct segment *segment)
@@ -300,6 +302,10 @@ enum status segment_measure(struct segment *segment, const struct plan *plan,
 {
     if (segment->kind == UNIT_BASELINE) {
         segment->flops = plan_block_flops(plan, segment->block);
+        return STATUS_OK;
+    }
+    if (segment->kind == UNIT_NOISED) {
+        segment->flops = cost_noised(plan, segment->item, segment->block);
         return STATUS_OK;
     }
     if (segment->kind == UNIT_ANALYSIS) {
@@ -338,6 +344,7 @@ static void cut_kept(struct segment *segment, double target)
 void segment_cut(struct segment *segment, double target)
 {
     segment->n_units = segment->flops > 0 ? 1 : 0;
+    if (segment->kind == UNIT_NOISED) return;
     if (is_whole(segment)) {
         segment->n_units = 1;
         return;
@@ -484,7 +491,7 @@ enum status segment_key(struct digest *out, const struct segment *segment,
 {
     struct digest_stream *stream = digest_open(err);
     if (!stream) return err->status;
-    if (is_whole(segment)) {
+    if (is_whole(segment) && segment->kind != UNIT_NOISED) {
         add_runs_key(stream, segment, plan);
         return digest_close(stream, out, err);
     }
@@ -503,7 +510,8 @@ enum status segment_key(struct digest *out, const struct segment *segment,
     const struct grid *grid = &plan->grids[sweep];
     const struct block *block = &plan->blocks[segment->block];
     digest_add(stream, &grid->key, sizeof grid->key);
-    for (int i = 0; i < grid->n_axes; i++) {
+    int n_axes = segment->kind == UNIT_NOISED ? 0 : grid->n_axes;
+    for (int i = 0; i < n_axes; i++) {
         const struct grid_axis *axis = &grid->axes[i];
         digest_add(stream, &segment->extent[i], sizeof segment->extent[i]);
         for (int k = 0; axis->axis == AXIS_LABEL && k < segment->extent[i];
@@ -518,6 +526,7 @@ enum status segment_key(struct digest *out, const struct segment *segment,
     }
     for (int p = 0; p < block->n; p++)
         digest_add(stream, &grid->is_selected[block->pairs[p]], sizeof(bool));
+    if (segment->kind == UNIT_NOISED) digest_add(stream, "noised", 6);
     return digest_close(stream, out, err);
 }
 

@@ -36,8 +36,11 @@ static void write_content(struct results *results)
                            summary->cells[CELL_FAILED] == 0 &&
                            summary->analyses_missing == 0;
     for (int p = 0; p < plan->pairs->n; p++)
-        if (results->index.baseline_status[p] != CELL_COMPUTED)
-            summary->is_complete = false;
+        for (int s = 0; s < plan->job->n_sweeps; s++)
+            if (results->index.baseline_status[p] != CELL_COMPUTED ||
+                (plan->grids[s].is_selected[p] &&
+                 results_base_status(results, s, p) != CELL_COMPUTED))
+                summary->is_complete = false;
     results_job_write_root(results);
     results_job_write_run(results); /* last: the rest is the same without it */
 }
@@ -66,7 +69,7 @@ out:
         unlink(temporary);
         (void)err_context(err, "%s is left as it was", path);
     }
-    results_index_free(&results.index);
+    results_index_free(&results.index, plan->job->n_sweeps);
     doc_free(&results.full);
     free(temporary);
     return err->status;

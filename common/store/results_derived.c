@@ -277,7 +277,6 @@ void results_derived_add(struct results_derived *d, int row,
                          const uint8_t *status, const float *const *values)
 {
     const struct results *results = d->results;
-    const struct grid *grid = d->layout->grid;
     int pair = d->layout->pairs[row], group = d->layout->group_of_row[row];
     const struct pair *of = &results->plan->pairs->items[pair];
     bool has_both =
@@ -287,8 +286,6 @@ void results_derived_add(struct results_derived *d, int row,
     count(d, group, has_both, status);
     for (int m = 0; m < d->n_metrics; m++) {
         int baseline = d->layout->metrics[m].baseline;
-        double base = (double)results_baseline(results, grid->sweep->base, pair,
-                                               baseline);
         double clean =
             (double)results_baseline(results, RUN_CLEAN, pair, baseline);
         double corrupted =
@@ -297,7 +294,11 @@ void results_derived_add(struct results_derived *d, int row,
         double *effect = sum_of(d, m, SUM_EFFECT) + first;
         double *shift = sum_of(d, m, SUM_SHIFT) + first;
         double *gap = sum_of(d, m, SUM_GAP) + first;
+        double base = 0; /* of the sample */
         for (size_t i = 0; i < (size_t)d->n_samples * cells; i++) {
+            if (i % cells == 0)
+                base = (double)results_base(results, d->layout->sweep, pair,
+                                            (int)(i / cells), m);
             if (!results_has_value(status[i])) continue;
             double x = (double)values[m][i];
             size_t c = i % cells;

@@ -65,6 +65,28 @@ static void take_baseline(struct results *results, const struct unit *unit,
     }
 }
 
+static void take_noised(struct results *results, const struct unit *unit,
+                        const struct result *result)
+{
+    const struct plan *plan = results->plan;
+    const struct block *block = &plan->blocks[unit->block];
+    const struct grid *grid = &plan->grids[unit->item];
+    struct results_noised *noised = &results->index.noised[unit->item];
+    size_t n_metrics = (size_t)result->n_metrics, lane = 0;
+    noised->std = result->noise_std;
+    for (int i = 0; i < block->n; i++) {
+        size_t pair = (size_t)block->pairs[i];
+        if (!grid->is_selected[pair]) continue;
+        noised->status[pair] = CELL_COMPUTED;
+        for (size_t s = 0; s < (size_t)grid->n_samples; s++, lane++)
+            for (size_t m = 0; m < n_metrics; m++)
+                noised
+                    ->values[(pair * (size_t)grid->n_samples + s) * n_metrics +
+                             m] =
+                    result->values[m * (size_t)result->n_lanes + lane];
+    }
+}
+
 static enum status note_result(struct results *results, uint64_t at,
                                const void *data, size_t n, struct err *err)
 {
@@ -88,10 +110,14 @@ static enum status note_result(struct results *results, uint64_t at,
     plan_unit(plan, number, &unit);
     if (plan->segments[unit.segment].is_dropped) return STATUS_OK;
     results->summary.units_done++;
-    if (unit.kind != UNIT_BASELINE) return STATUS_OK;
+    if (unit.kind != UNIT_BASELINE && unit.kind != UNIT_NOISED)
+        return STATUS_OK;
     struct result result;
     if (result_decode(&result, plan, data, n, err)) return err->status;
-    take_baseline(results, &unit, &result);
+    if (unit.kind == UNIT_BASELINE)
+        take_baseline(results, &unit, &result);
+    else
+        take_noised(results, &unit, &result);
     result_free(&result);
     return STATUS_OK;
 }
@@ -165,10 +191,14 @@ static void settle_failures(struct results *results)
             free(failure->message);
             continue;
         }
-        if (unit.kind == UNIT_BASELINE) {
+        unsigned char *of_pairs =
+            unit.kind == UNIT_BASELINE ? index->baseline_status
+            : unit.kind == UNIT_NOISED ? index->noised[unit.item].status
+                                       : NULL;
+        if (of_pairs) {
             const struct block *block = &results->plan->blocks[unit.block];
             for (int p = 0; p < block->n; p++)
-                index->baseline_status[block->pairs[p]] = CELL_FAILED;
+                of_pairs[block->pairs[p]] = CELL_FAILED;
         }
         struct results_failure kept = *failure;
         failure->message = NULL;
@@ -176,6 +206,30 @@ static void settle_failures(struct results *results)
     }
     index->n_failures = n;
     results->summary.units_failed = n;
+}
+
+/* Room for the noised runs of every sweep that has them. */
+static void make_noised(struct results *results)
+{
+    const struct plan *plan = results->plan;
+    struct results_index *index = &results->index;
+    static const char what[] = "the noised runs";
+    size_t n = (size_t)plan->pairs->n;
+    index->noised = mem_calloc((size_t)plan->job->n_sweeps,
+                               sizeof *index->noised, what, results->err);
+    for (int s = 0; index->noised && s < plan->job->n_sweeps; s++) {
+        struct results_noised *noised = &index->noised[s];
+        const struct sweep *sweep = &plan->job->sweeps[s];
+        size_t values =
+            n * (size_t)plan->grids[s].n_samples * (size_t)sweep->n_metrics;
+        noised->std = (double)NAN;
+        if (!sweep->noise.is_given) continue;
+        noised->values =
+            mem_calloc(values, sizeof *noised->values, what, results->err);
+        noised->status = mem_calloc(n, 1, what, results->err);
+        for (size_t i = 0; noised->values && i < values; i++)
+            noised->values[i] = NAN;
+    }
 }
 
 void results_index_build(struct results *results)
@@ -195,6 +249,7 @@ void results_index_build(struct results *results)
         mem_calloc(n, sizeof *index->baseline_status, "the baselines", err);
     index->predicted =
         mem_calloc(n, sizeof *index->predicted, "the baselines", err);
+    make_noised(results);
     if (err->status) return;
     for (size_t i = 0; i < values; i++)
         index->baseline[i] = NAN;
@@ -206,8 +261,13 @@ void results_index_build(struct results *results)
     settle_failures(results);
 }
 
-void results_index_free(struct results_index *index)
+void results_index_free(struct results_index *index, int n_sweeps)
 {
+    for (int s = 0; index->noised && s < n_sweeps; s++) {
+        free(index->noised[s].values);
+        free(index->noised[s].status);
+    }
+    free(index->noised);
     for (size_t i = 0; i < index->n_failures; i++)
         free(index->failures[i].message);
     for (size_t i = 0; i < index->n_starts; i++) {
@@ -239,4 +299,29 @@ float results_baseline(const struct results *results, enum run run, int pair,
     size_t row = (size_t)run * (size_t)plan->pairs->n + (size_t)pair;
     return results->index
         .baseline[row * (size_t)plan->n_baseline_metrics + (size_t)metric];
+}
+
+float results_base(const struct results *results, int sweep, int pair,
+                   int sample, int metric)
+{
+    const struct plan *plan = results->plan;
+    const struct sweep *of = &plan->job->sweeps[sweep];
+    if (of->noise.is_given) {
+        size_t row = (size_t)pair * (size_t)plan->grids[sweep].n_samples +
+                     (size_t)sample;
+        return results->index.noised[sweep]
+            .values[row * (size_t)of->n_metrics + (size_t)metric];
+    }
+    int baseline = 0;
+    while (plan->baseline_metrics[baseline] != of->metrics[metric])
+        baseline++;
+    return results_baseline(results, of->base, pair, baseline);
+}
+
+uint8_t results_base_status(const struct results *results, int sweep, int pair)
+{
+    const struct results_index *index = &results->index;
+    return results->plan->job->sweeps[sweep].noise.is_given
+               ? index->noised[sweep].status[pair]
+               : index->baseline_status[pair];
 }

@@ -20,6 +20,13 @@ struct results_failure {
 
 enum { EXCLUDED_NO, EXCLUDED_YES, EXCLUDED_UNKNOWN };
 
+/* The noised runs of a sweep; all NULL where it has none. */
+struct results_noised {
+    float *values; /* [pair][sample][metric of the sweep], NaN: none; owned */
+    unsigned char *status; /* per pair, as baseline_status; owned */
+    double std;            /* of the noise; NaN before any is there */
+};
+
 /* Where everything stands in the journal; the baselines in memory. */
 struct results_index {
     uint64_t *at; /* per unit: the place of its result, 0: none; owned */
@@ -33,6 +40,7 @@ struct results_index {
     unsigned char *baseline_status; /* per pair: CELL_MISSING, _COMPUTED or
                                      * _FAILED; owned */
     int *predicted;                 /* per pair: token or -1; owned */
+    struct results_noised *noised;  /* per sweep; owned */
 };
 
 struct results {
@@ -61,7 +69,7 @@ struct results {
 /* All below: failures go to results->err or stick to results->h5. */
 
 void results_index_build(struct results *results);
-void results_index_free(struct results_index *index);
+void results_index_free(struct results_index *index, int n_sweeps);
 
 /* Is this unit recorded as failed? */
 bool results_index_failed(const struct results_index *index, uint64_t unit);
@@ -91,6 +99,12 @@ void results_pairs_write(struct results *results);
 
 /* The printable text of a token, owned by the caller; "" for id < 0. */
 char *results_token_text(const struct results *results, int id);
+
+/* Of the base run of a sweep's cells: its value of a metric (index in the
+ * sweep's), and CELL_MISSING, _COMPUTED or _FAILED. */
+float results_base(const struct results *results, int sweep, int pair,
+                   int sample, int metric);
+uint8_t results_base_status(const struct results *results, int sweep, int pair);
 
 struct results_metric {
     enum metric metric;

@@ -126,16 +126,15 @@ static void settle_pair(struct writer *w, int p, int pair)
     const struct results_index *index = &results->index;
     size_t first = lane_index(w, p, 0), end = lane_index(w, p + 1, 0);
     bool is_excluded = index->excluded[pair] == EXCLUDED_YES;
-    enum run base = w->layout->grid->sweep->base;
+    int sweep = w->layout->sweep;
+    uint8_t base = results_base_status(results, sweep, pair);
     for (size_t i = first; i < end; i++) {
         uint8_t status = w->status[i];
         bool is_lane = status != CELL_NOT_APPLICABLE;
         if (is_excluded)
             status = CELL_EXCLUDED;
         else if (status == CELL_UNCHANGED)
-            status = index->baseline_status[pair] == CELL_COMPUTED
-                         ? CELL_UNCHANGED
-                         : index->baseline_status[pair];
+            status = base == CELL_COMPUTED ? CELL_UNCHANGED : base;
         else if (is_lane && w->lane[i] != LANE_DONE)
             status = w->lane[i] == LANE_FAILED ? CELL_FAILED : CELL_MISSING;
         else if (is_lane && isnan(values_of(w, 0, 0)[i]))
@@ -144,8 +143,8 @@ static void settle_pair(struct writer *w, int p, int pair)
         for (int m = 0; m < w->n_metrics; m++) {
             float *value = &values_of(w, m, 0)[i];
             if (status == CELL_UNCHANGED)
-                *value = results_baseline(results, base, pair,
-                                          w->layout->metrics[m].baseline);
+                *value = results_base(results, sweep, pair,
+                                      (int)((i - first) / w->window.n), m);
             else if (!results_has_value(status))
                 *value = NAN;
         }
@@ -153,16 +152,35 @@ static void settle_pair(struct writer *w, int p, int pair)
     }
 }
 
-/* M_effect and M_recovered of one pair: out = (value - from) / by. */
-static void write_scaled(struct writer *w, int64_t variable,
-                         const size_t *start, const size_t *count,
-                         const float *values, float from, double by)
+static void write_effect(struct writer *w, int m, int pair, const size_t *start,
+                         const size_t *count, const float *values)
 {
-    size_t n = lane_index(w, 1, 0);
-    if (variable < 0) return;
-    for (size_t i = 0; i < n; i++) /* + 0: never -0 */
-        w->scratch[i] = (float)(((double)values[i] - (double)from) / by + 0.0);
-    h5_write(w->results->h5, variable, start, count, w->scratch);
+    size_t n = (size_t)w->window.n;
+    if (w->effect[m] < 0) return;
+    for (int s = 0; s < w->n_samples; s++) {
+        double base =
+            (double)results_base(w->results, w->layout->sweep, pair, s, m);
+        for (size_t i = (size_t)s * n; i < (size_t)(s + 1) * n; i++)
+            w->scratch[i] = (float)((double)values[i] - base + 0.0);
+    }
+    h5_write(w->results->h5, w->effect[m], start, count, w->scratch);
+}
+
+static void write_recovered(struct writer *w, int m, int pair,
+                            const size_t *start, const size_t *count,
+                            const float *values)
+{
+    const struct results *results = w->results;
+    int metric = w->layout->metrics[m].baseline;
+    double clean = (double)results_baseline(results, RUN_CLEAN, pair, metric);
+    double corrupted =
+        (double)results_baseline(results, RUN_CORRUPTED, pair, metric);
+    double gap = clean - corrupted;
+    if (w->recovered[m] < 0) return;
+    if (fabs(gap) < results->plan->job->min_gap) gap = (double)NAN;
+    for (size_t i = 0; i < lane_index(w, 1, 0); i++) /* + 0: never -0 */
+        w->scratch[i] = (float)(((double)values[i] - corrupted) / gap + 0.0);
+    h5_write(w->results->h5, w->recovered[m], start, count, w->scratch);
 }
 
 /* Row of the arrays from place p of the tile. */
@@ -182,21 +200,11 @@ static void write_row(struct writer *w, int p, int row)
         count[n++] = w->window.count[i];
     }
     for (int m = 0; m < w->n_metrics; m++) {
-        const struct results_metric *metric = &w->layout->metrics[m];
-        float base = results_baseline(results, grid->sweep->base, pair,
-                                      metric->baseline);
-        float clean =
-            results_baseline(results, RUN_CLEAN, pair, metric->baseline);
-        float corrupted =
-            results_baseline(results, RUN_CORRUPTED, pair, metric->baseline);
-        double gap = (double)clean - (double)corrupted;
-        if (fabs(gap) < results->plan->job->min_gap) gap = (double)NAN;
         values[m] = values_of(w, m, p);
         if (w->variable[m] >= 0)
             h5_write(results->h5, w->variable[m], start, count, values[m]);
-        write_scaled(w, w->effect[m], start, count, values[m], base, 1);
-        write_scaled(w, w->recovered[m], start, count, values[m], corrupted,
-                     gap);
+        write_effect(w, m, pair, start, count, values[m]);
+        write_recovered(w, m, pair, start, count, values[m]);
     }
     if (w->status_variable >= 0)
         h5_write(results->h5, w->status_variable, start, count, status);
@@ -304,6 +312,37 @@ static void make_variables(struct writer *w)
                     "M_effect M_recovered: larger than the store limit");
 }
 
+/* M_base [pair, sample]: the noised runs, which no cell has changed. */
+static void write_noised(struct writer *w)
+{
+    struct results *results = w->results;
+    const struct results_layout *at = w->layout;
+    size_t n_rows = (size_t)at->n_rows, n = (size_t)w->n_samples;
+    double std = results->index.noised[at->sweep].std;
+    float *values =
+        mem_calloc(n_rows * n, sizeof *values, "noised runs", results->err);
+    for (int m = 0; values && m < w->n_metrics; m++) {
+        char name[H5_NAME_BYTES], long_name[2 * H5_NAME_BYTES];
+        enum metric metric = at->metrics[m].metric;
+        for (size_t i = 0; i < n_rows * n; i++)
+            values[i] = results_base(results, at->sweep, at->pairs[i / n],
+                                     (int)(i % n), m);
+        snprintf(name, sizeof name, "%s_base", metric_name(metric));
+        snprintf(long_name, sizeof long_name, "%s: the noised run",
+                 metric_long_name(metric));
+        const struct h5_spec spec = {.name = name,
+                                     .type = H5_TYPE_F32,
+                                     .dims = "pair sample",
+                                     .long_name = long_name,
+                                     .units = metric_units(metric),
+                                     .coordinates = "id group cluster length",
+                                     .has_fill = true};
+        h5_make_variable(results->h5, at->group, &spec, values);
+    }
+    h5_put_values(results->h5, at->group, "noise_std", H5_TYPE_F64, 1, &std);
+    free(values);
+}
+
 static void write_attributes(struct writer *w)
 {
     struct results *results = w->results;
@@ -374,7 +413,9 @@ void results_sweep_write(struct results *results,
         uint64_t most = budget / cell_bytes ? budget / cell_bytes : 1;
         const struct results_window whole = results_window_first(grid, most);
         w.window = whole;
-        if (grid->sweep->store.pairs == PAIRS_KEEP_ALL) make_variables(&w);
+        bool has_pairs = grid->sweep->store.pairs == PAIRS_KEEP_ALL;
+        if (has_pairs) make_variables(&w);
+        if (has_pairs && grid->sweep->noise.is_given) write_noised(&w);
         w.derived = results_derived_open(results, layout, whole.n);
         if (w.derived && make_buffers(&w, (size_t)whole.n)) do
                 take_window(&w);

@@ -96,8 +96,8 @@ static const struct row refused[] = {
     {"sweeps: [z]",
      "sweep 0: found 'z', expected a map with the keys name, description, "
      "site, by, layers, positions, labels, heads, neurons, dims, dest, src, "
-     "index, label_positions, base, value, identity, method, window, mask, "
-     "groups, record, metrics, select, store"},
+     "index, label_positions, base, value, identity, method, window, hold, "
+     "hold_noise, mask, groups, noise, edits, record, metrics, select, store"},
     {"sweeps: [{by: [layer]}]",
      "sweep 0: the key site is missing (site: the activation that is edited)"},
     {"sweeps: [{site: z}]", "sweep 'z': the key by is missing (a list of axes, "
@@ -194,8 +194,6 @@ static const struct row refused[] = {
     {"sweeps: [{site: z, by: [layer], base: clean, value: clean}]",
      "sweep 'z': value: base and value are both clean, so nothing would "
      "change; say `identity: true` if that is meant"},
-    {"sweeps: [{site: z, by: [layer], base: noised}]",
-     "sweep 'z': base: noised: not supported yet"},
     {"sweeps: [{site: z, by: [layer], base: dirty}]",
      "sweep 'z': base: found 'dirty', expected clean, corrupted or noised"},
     {"sweeps: [{site: z, by: [layer], value: -inf}]",
@@ -245,12 +243,62 @@ static const struct row refused[] = {
      "least 1"},
     {"sweeps: [{site: z, by: [layer], window: {width: 2, rule: left}}]",
      "sweep 'z': window: rule: found 'left', expected rome or symmetric"},
-    {"sweeps: [{site: z, by: [layer], hold: [mlp_out]}]",
-     "sweep 'z': hold: not supported yet (severed paths)"},
+    {"sweeps: [{site: z, by: [layer], hold: [z]}]",
+     "sweep 'z': hold: found 'z', expected mlp_out or attn_out"},
+    {"sweeps: [{site: z, by: [layer], hold: []}]",
+     "sweep 'z': hold: found a list of 0, expected [mlp_out], [attn_out] or "
+     "both"},
+    {"sweeps: [{site: pattern, by: [layer], hold: [mlp_out]}]",
+     "sweep 'pattern': hold: pattern has no position to hold at"},
+    {"sweeps: [{site: z, by: [layer], base: clean, hold_noise: rome}]",
+     "sweep 'z': hold_noise: rome needs `hold` and `base: noised`"},
     {"sweeps: [{site: z, by: [layer], noise: {}}]",
-     "sweep 'z': noise: not supported yet (noised runs)"},
-    {"sweeps: [{site: z, by: [layer], edits: []}]",
-     "sweep 'z': edits: not supported yet (edits by hand)"},
+     "sweep 'z': noise: it needs `base: noised`"},
+    {"sweeps: [{site: z, by: [layer], base: noised, noise: {std: 3 sigmas}}]",
+     "sweep 'z': noise: std: found '3 sigmas', expected a number of at least "
+     "0, or 3sigma"},
+    {"sweeps: [{site: z, by: [layer], base: noised, noise: {std: -1}}]",
+     "sweep 'z': noise: std: found -1, expected a number of at least 0"},
+    {"sweeps: [{site: z, by: [layer], base: noised, noise: {site: z}}]",
+     "sweep 'z': noise: site: found 'z', expected embed, resid_pre, attn_out, "
+     "resid_mid, mlp_out or resid_post"},
+    {"sweeps: [{site: z, by: [layer], base: noised, noise: {site: mlp_out}}]",
+     "sweep 'z': noise: every_layer: mlp_out is noised in every layer: say "
+     "true"},
+    {"sweeps: [{site: z, by: [layer], base: noised, noise: {every_layer: "
+     "true}}]",
+     "sweep 'z': noise: every_layer: embed comes before the first layer: say "
+     "false, or another site"},
+    {"sweeps: [{site: z, by: [layer], base: noised, noise: {seed: "
+     "4294967296}}]",
+     "sweep 'z': noise: seed: found 4294967296, expected a whole number up to "
+     "4294967295, or per_pair"},
+    {"sweeps: [{site: z, by: [layer], base: noised, noise: {at: 3}}]",
+     "sweep 'z': noise: at: found 3, expected labels"},
+    {"sweeps: [{site: z, by: [layer], base: noised, value: resample}]",
+     "sweep 'z': value: resample into a noised run: not supported yet"},
+    {"sweeps: [{name: e, edits: []}]", "sweep 'e': edits: found a list of 0, "
+                                       "expected a list of at least one edit"},
+    {"sweeps: [{edits: [{site: z}]}]",
+     "sweep 0: the key name is missing: `edits` need one"},
+    {"sweeps: [{name: e, site: z, edits: [{site: z}]}]",
+     "sweep 'e': site: `edits` are one cell by hand: each edit says this for "
+     "itself"},
+    {"sweeps: [{name: e, edits: [{site: z, neurons: [1]}]}]",
+     "sweep 'e': edit 0: neurons: z has no axis neuron; it has layer, "
+     "position, label, head, dim; sites with it: mlp_pre, mlp_post"},
+    {"sweeps: [{name: e, edits: [{site: z, value: mean}]}]",
+     "sweep 'e': edit 0: value: mean and resample in an edit by hand: not "
+     "supported yet"},
+    {"sweeps: [{name: e, edits: [{site: z, value: zero, from_layer: 1}]}]",
+     "sweep 'e': edit 0: from_layer: the value is not that of a run"},
+    {"sweeps: [{name: e, edits: [{site: z, value: clean, from_run: base}]}]",
+     "sweep 'e': edit 0: from_run: `value` is given too"},
+    {"sweeps: [{name: e, edits: [{site: z}, {site: z, from_run: noised}]}]",
+     "sweep 'e': edit 1: from_run: found 'noised', expected clean, corrupted "
+     "or base"},
+    {"sweeps: [{name: e, edits: [{site: embed, from_layer: 0}]}]",
+     "sweep 'e': edit 0: from_layer: embed has no layers"},
     {"sweeps: [{site: z, by: [layer], path: {}}]",
      "sweep 'z': path: not supported yet (path patching)"},
     {"sweeps: [{site: z, by: [layer], metrics: []}]",

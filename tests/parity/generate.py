@@ -30,6 +30,7 @@ from transformer_lens import patching
 import analyses
 import models
 import reference
+import traced
 
 HERE = Path(__file__).resolve().parent
 VERSIONS = ("torch", "transformers", "transformer-lens", "numpy", "h5py")
@@ -86,6 +87,8 @@ def digests(path, spec):
         if isinstance(value, dict):
             name = value.get("add") or value["mean"]["prompts"]
             files |= {folder / name} if name != "pairs" else set()
+        files |= {folder / e["value"]["add"] for e in sweep.get("edits", [])
+                  if isinstance(e.get("value"), dict)}
     return {str(f.resolve().relative_to(HERE)):
             hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(files)}
 
@@ -109,6 +112,7 @@ def check_against_hf(job):
 def helper_of(sweep):
     """The helper that computes the same as a sweep, or None."""
     plain = (sweep.base, sweep.value) == ("corrupted", "clean") and \
+        not isinstance(sweep, traced.Traced) and \
         not sweep.subset and not {"window", "method"} & set(sweep.spec) and all(
             len(set(p.length.values())) == 1 for p in sweep.pairs)
     if not plain or "logit_diff" not in sweep.metrics:
@@ -164,13 +168,17 @@ def put_sweep(out, sweep, twins, rms):
     if helper:
         check_against_helper(sweep, helper, arrays["logit_diff"])
         group.attrs["helper"] = "get_act_patch_" + helper
+    base = "clean" if sweep.base == "noised" else sweep.base
     for name, values in arrays.items():
         error = np.max([most(np.abs(arrays32[name] - values))
                         for arrays32 in of_twins], 0)
-        scale = [reference.metric_scale(name, r) for r in rms[sweep.base]]
-        if not (error <= FLOAT32_SANE * rms[sweep.base]).all():
+        is_base = name not in sweep.metrics
+        metric = name.removesuffix("_base") if is_base else name
+        scale = [reference.metric_scale(metric, r) for r in rms[base]]
+        if not (error <= FLOAT32_SANE * rms[base]).all():
             raise ValueError(f"{sweep.name}: {name}: float32 is off {error}")
-        put(group, name, values, scale=scale, float32_error=error)
+        put(group, name, values, scale=scale, float32_error=error,
+            is_base=is_base)
         span = most(values) + most(-values)
         if not any(scale):
             continue

@@ -39,12 +39,15 @@ SITES = {  # site: hook inside a block, axes of one prompt's activation
     "mlp_post": ("mlp.hook_post", ("position", "neuron")),
 }
 SWEEP_KEYS = {"name", "description", "site", "by", "base", "value",
-              "metrics", "index", "window", "method", *SUBSETS.values()}
+              "metrics", "index", "window", "method", "noise", "hold",
+              "hold_noise", "edits", *SUBSETS.values()}
+EDIT_KEYS = {"site", "layer", "positions", "heads", "neurons", "dims", "dest",
+             "src", "value", "from_run", "from_layer", "from_position"}
 JOB_KEYS = {"title", "model", "weights", "prepend_bos", "pairs", "metrics",
             "sweeps", "activations", "analyses"}
 PAIR_KEYS = {"id", "group", "clean_tokens", "corrupted_tokens",
              "answer_tokens", "wrong_tokens", "answer_sequence", "read",
-             "positions", "align"}
+             "positions", "align", "subject"}
 
 
 def check_keys(what, given, known):
@@ -71,6 +74,7 @@ def permute(state, d_head, seed):
             state[name] = value[:, k]
         elif kind == "W_O":
             state[name] = value[:, k][..., c]
+    return c
 
 
 def load_model(folder, dtype, weights="raw", order=0):
@@ -91,11 +95,11 @@ def load_model(folder, dtype, weights="raw", order=0):
     model = HookedTransformer(config, move_to_device=False)
     state = convert_gpt2_weights(hf, config)
     state["unembed.b_U"] = torch.zeros(c.vocab_size, dtype=dtype)
-    if order:
-        permute(state, config.d_head, order)
+    dims = permute(state, config.d_head, order) if order else slice(None)
     model.load_and_process_state_dict(
         state, fold_ln=processed, center_writing_weights=processed,
         center_unembed=processed, fold_value_biases=processed)
+    model.dims = dims  # where each of the stored dimensions stands
     return hf, model.to(dtype).eval()
 
 
@@ -109,6 +113,10 @@ class Pair:
         self.group, self.align = spec.get("group"), spec.get("align")
         self.sequence = spec.get("answer_sequence", [])
         self.labels = {"end": -1, **spec.get("positions", {})}
+        self.subject = spec.get("subject")
+        if self.subject:
+            first, last = self.subject
+            self.labels.update(subject_first=first, subject_last=last, last=-1)
         self.tokens, self.logits, self.cache = {}, {}, {}
         self.length, self.prompt = {}, {}  # with, without answer_sequence
         self.read = {}
@@ -131,7 +139,8 @@ class Pair:
         beyond the prompt, or where the pair has no such label."""
         if isinstance(p, str):
             p = self.labels.get(p)
-            p = p[run] if isinstance(p, dict) else p
+            of = "clean" if run == "noised" else run
+            p = p[of] if isinstance(p, dict) else p
             if p is None:
                 return None
         p = p + self.prompt[run] if p < 0 else p
@@ -255,22 +264,24 @@ class Sweep:
         self.site, self.by = spec["site"], list(spec["by"])
         self.hook, self.site_axes = SITES[self.site]
         self.base = spec.get("base", "corrupted")
-        other = "clean" if self.base == "corrupted" else "corrupted"
+        other = "corrupted" if self.base == "clean" else "clean"
         self.value = spec.get("value", other)
         self.metrics = metric_names(spec["metrics"])
         self.scales = None
+        self.from_layer = self.from_position = None
         if isinstance(self.value, dict) and "add" in self.value:
             self.vector = torch.tensor(np.load(folder / self.value["add"]),
                                        dtype=model.cfg.dtype)
             self.scales = self.value["scale"]
-            self.by.append("scale")
+            self.by += ["scale"] if isinstance(self.scales, list) else []
         elif isinstance(self.value, dict):
             self.prepare_mean(folder)
         self.set_axes(folder)
 
     def set_axes(self, folder):
         cfg = self.model.cfg
-        longest = range(max(pair.prompt[self.base] for pair in self.pairs))
+        of = "clean" if self.base == "noised" else self.base
+        longest = range(max(pair.prompt[of] for pair in self.pairs))
         whole = {"layer": range(cfg.n_layers), "position": longest,
                  "head": range(cfg.n_heads), "dest": longest, "src": longest,
                  "neuron": range(cfg.d_mlp), "scale": self.scales,
@@ -356,6 +367,8 @@ class Sweep:
                      zip(self.site_axes, shape)}}
         given = {a: v for a, v in self.subset.items() if a not in self.axes}
         given.update((a, [v]) for a, v in cell.items() if a != "scale")
+        if self.from_position is not None:  # one for all, or one for each
+            from_ = [pair.position(p, source) for p in self.from_position]
         if "label" in given:
             given["position"] = given.pop("label")
         for axis, values in chosen.items():
@@ -375,19 +388,23 @@ class Sweep:
                            for i in range(len(pair.sequence))]
             elif any(None in p for p in places):
                 return None
+            if self.from_position is not None:
+                places = [(p[0], from_[i if len(from_) > 1 else 0])
+                          for i, p in enumerate(places)]
             chosen[axis] = places
         return chosen
 
     def new_values(self, pair, name, old, scale):
         """The tensor (S, ..) from which the edited slice is taken."""
-        if self.value in ("clean", "corrupted"):
+        if self.value in ("clean", "corrupted", "noised"):
             return pair.cache[self.value][name][0]
         if self.value == "zero":
             return torch.zeros_like(old)
         if self.value == "-inf":
             return torch.full_like(old, -torch.inf)
         if self.scales:
-            return old + scale * self.vector
+            return old + (self.scales if scale is None else scale) * \
+                self.vector
         group = pair.group if self.within == "group" else None
         mean = self.mean[group]
         per_position = self.value["mean"]["per"] == "position"
@@ -409,7 +426,9 @@ class Sweep:
                           for grid in (to, source))
 
         def edit(activation, hook):
-            new = self.new_values(pair, hook.name, activation[0],
+            name = hook.name if self.from_layer is None else \
+                self.hook_name(self.from_layer)
+            new = self.new_values(pair, name, activation[0],
                                   cell.get("scale"))
             activation[0][to] = new[source]
             return activation
@@ -503,12 +522,16 @@ class Job:
         self.hf, self.model = load_model(
             (folder / spec["model"]).resolve(), dtype,
             spec.get("weights", "raw"), order)
+        object.__setattr__(self.model, "hf", self.hf)  # no submodule of it
         self.pairs = [Pair(self.model, p) for p in spec["pairs"]]
         self.metrics = metric_names(spec["metrics"])
         self.sweeps = [self.sweep({"metrics": spec["metrics"], **s}, folder)
                        for s in spec.get("sweeps", [])]
 
     def sweep(self, spec, folder):
+        import traced  # which builds on this module
+        if traced.is_traced(spec):
+            return traced.Traced(self.model, spec, self.pairs, folder)
         if "groups" not in spec:
             return Sweep(self.model, spec, self.pairs, folder)
         from grouped import GroupedSweep  # which builds on this module
