@@ -209,7 +209,8 @@ static enum status take_source(struct reader *r, const struct doc *map,
 {
     const char *name;
     if (take_text(r, map, "source", false, &name)) return r->err->status;
-    const struct doc *text = doc_get(doc_get(&r->checks->doc, "sources"), name);
+    const struct doc *sources = doc_get(&r->checks->doc, "sources");
+    const struct doc *text = sources ? doc_get(sources, name) : NULL;
     if (!text || text->kind != DOC_STRING)
         return err_set(r->err, STATUS_INPUT, "sources has no text %s", name);
     *out = text->text;

@@ -98,8 +98,8 @@ static void assert_picks(const char *array, const char *text,
 
 static void the_order_is_that_of_the_axes_asked_for(void **state)
 {
-    static const double by_pair[4] = {200, 201, 210, NAN};
-    static const double by_place[4] = {200, 210, 201, NAN};
+    static const double by_pair[4] = {200, 201, 210, (double)NAN};
+    static const double by_place[4] = {200, 210, 201, (double)NAN};
     (void)state;
     assert_picks("g/M", "{select: {pair: 2}, axes: [layer, place]}", by_pair,
                  4);
@@ -137,8 +137,8 @@ static void means_are_over_what_is_selected(void **state)
                  "{select: {pair: [0, 1], layer: 4}, mean: [pair], "
                  "axes: [place]}",
                  (const double[]){50, 51}, 2);
-    assert_picks("g/M", "{mean: [pair, layer, place]}", (const double[]){NAN},
-                 1);
+    assert_picks("g/M", "{mean: [pair, layer, place]}",
+                 (const double[]){(double)NAN}, 1);
 }
 
 static void a_place_is_told_by_its_coordinates(void **state)
