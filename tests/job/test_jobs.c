@@ -33,6 +33,9 @@ static const char *const job_names[] = {
     "contraction-neurons",
     "knockout",
     "knockout-prompts",
+    "groups",
+    "heads_alone",
+    "hierarchy",
     "template",
 };
 enum { N_JOBS = sizeof job_names / sizeof *job_names };

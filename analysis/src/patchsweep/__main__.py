@@ -1,4 +1,4 @@
-"""python -m patchsweep top|diff|export|pick|check|importance|components|report"""
+"""python -m patchsweep top|diff|export|pick|check|importance|components|search|report"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 from . import report
 from .compare import diff
 from .importance import add_commands
+from .search import add_commands as add_search
 from .results import Results, ResultsError, open as open_results
 from .screen import check, pick, write_index
 from .statistics import KINDS, top_cells
@@ -164,6 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
     judge.add_argument("--metric")
     judge.set_defaults(run=_check)
     add_commands(commands)
+    add_search(commands)
 
     page = commands.add_parser("report", help="a whole run as one page of HTML")
     report.add_arguments(page)

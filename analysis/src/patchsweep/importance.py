@@ -337,6 +337,10 @@ def importance(sweep: xr.Dataset, metric: str | None = None, method: str | None 
     out = out.assign_coords(component_group=np.arange(found.shape[-1]))
     out.attrs.update(sweep=_name(sweep), metric=metric, method=method, level=level,
                      site=str(sweep.attrs.get("site", "")))
+    if method == "kept":   # faithfulness: what is left of the whole model's value
+        values, _ = _flat(sweep, metric, "cell")
+        out.attrs.update(value_kept=float(np.nanmean(values[..., 0])),
+                         value_base=float(np.nanmean(_base(sweep, metric))))
     return out
 
 
@@ -493,6 +497,9 @@ def _importance(options: argparse.Namespace) -> int:
                     for row in ranked(table, sweep)[:options.number]]
             print(f"{name}: importance of groups, {table.attrs['method']}, "
                   f"{table.attrs['metric']}")
+            if table.attrs["method"] == "kept":
+                print(f"all of them kept: {table.attrs['value_kept']:.5g}, the whole "
+                      f"model: {table.attrs['value_base']:.5g}")
             print(pd.DataFrame(rows).to_string(
                 index=False, float_format=lambda value: f"{value:.5g}", na_rep="-"))
             print()
