@@ -6,6 +6,7 @@
 #include "cli/studies.h"
 #include "cli/tally.h"
 #include "common/model/weights.h"
+#include "common/plan/keep.h"
 #include "common/plan/shape.h"
 #include "common/transport/shared.h"
 #include "coordinator/progress.h"
@@ -45,6 +46,18 @@ static uint64_t sum_item(const struct plan *plan, enum unit_kind kind, int item,
         *flops += segment->flops;
     }
     return units;
+}
+
+/* Bytes of what an entry of `activations` or `record` keeps. */
+static double sum_kept(const struct plan *plan, enum unit_kind kind, int item)
+{
+    double bytes = 0;
+    for (int i = 0; i < plan->n_segments; i++) {
+        const struct segment *segment = &plan->segments[i];
+        if (segment->kind == kind && segment->item == item)
+            bytes += keep_cost_of(plan, segment, 0, segment->n_cells).bytes;
+    }
+    return bytes;
 }
 
 static void print_row(const char *name, uint64_t units, double computed,
@@ -104,8 +117,27 @@ static void print_sweeps(const struct plan *plan, double gflops)
         total_flops += flops;
         total_bytes += bytes;
     }
+    double kept_bytes = 0;
+    for (int kind = UNIT_EXPORT; kind <= UNIT_RECORD; kind++)
+        for (int i = 0; i < plan_items(plan, (enum unit_kind)kind); i++) {
+            double bytes = sum_kept(plan, (enum unit_kind)kind, i);
+            units = sum_item(plan, (enum unit_kind)kind, i, &flops);
+            print_row(plan_item_name(plan, (enum unit_kind)kind, i), units, 0,
+                      0, flops, bytes, gflops);
+            total_units += units;
+            total_flops += flops;
+            kept_bytes += bytes;
+        }
+    total_bytes += kept_bytes;
     print_row("all", total_units, all[0], all[1], total_flops,
               total_bytes + baseline_bytes, gflops);
+    if (kept_bytes > 0) {
+        char text[32], twice[32];
+        command_bytes(kept_bytes, text, sizeof text);
+        command_bytes(2 * kept_bytes, twice, sizeof twice);
+        printf("\nactivations %s in parts, %s while they are gathered\n", text,
+               twice);
+    }
 }
 
 static enum status print_needs(const struct study *study,

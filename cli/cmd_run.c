@@ -230,6 +230,9 @@ static enum status share_plan(struct run_state *s, struct err *err)
         if (status == STATUS_OK)
             status = coordinator_recall(s->coordinator, &s->study.plan, &inputs,
                                         &records, err);
+        if (status == STATUS_OK)
+            status = coordinator_check_room(s->coordinator,
+                                            s->arguments->is_gathering, err);
     }
     if (group_agree(s->group, err) || group_broadcast(s->group, &records, err))
         goto out;

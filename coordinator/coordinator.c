@@ -150,11 +150,18 @@ static enum status on_result(void *user, int worker, uint64_t number,
 }
 
 static enum status on_failed(void *user, int worker, uint64_t number,
-                             bool is_new, const char *sentence, struct err *err)
+                             bool is_new, const struct message_failed *failed,
+                             struct err *err)
 {
     struct serving *s = user;
+    const char *sentence = failed->sentence;
     s->workers[worker].failures++;
     if (!is_new) return STATUS_OK;
+    /* A disk that is full, say, fails the other units too: the run ends, and
+     * this one is not done. */
+    if (failed->status == STATUS_IO)
+        return err_set(err, STATUS_IO, "%s: %s", s->workers[worker].name,
+                       sentence);
     struct unit unit;
     plan_unit(s->c->plan, number, &unit);
     s->cells_failed += coordinator_unit_cells(s->c->plan, &unit);

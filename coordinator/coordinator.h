@@ -55,6 +55,13 @@ enum status coordinator_recall(struct coordinator *coordinator,
                                struct buf *records,
                                struct err *err) WARN_UNUSED;
 
+/* After recall: STATUS_INPUT with both numbers where the activations that are
+ * not there yet, and activations.h5 where it is gathered, need more room than
+ * the folder's disk has. */
+enum status coordinator_check_room(const struct coordinator *coordinator,
+                                   bool is_gathering,
+                                   struct err *err) WARN_UNUSED;
+
 /* The same extensions onto another rank's plan. */
 enum status coordinator_replay_records(struct plan *plan,
                                        const struct buf *records,

@@ -109,7 +109,7 @@ static enum status take_failed(struct service *s, int worker, struct err *err)
     if (scheduler_take(s->serve->scheduler, &event, &is_new, err))
         return err->status;
     return s->serve->callbacks->failed(s->serve->user, worker, failed->unit,
-                                       is_new, failed->sentence, err);
+                                       is_new, failed, err);
 }
 
 static enum status take_bye(struct service *s, int worker, struct err *err)

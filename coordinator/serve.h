@@ -28,7 +28,7 @@ struct serve_callbacks {
     enum status (*result)(void *user, int worker, uint64_t unit, bool is_new,
                           const void *data, size_t n, struct err *err);
     enum status (*failed)(void *user, int worker, uint64_t unit, bool is_new,
-                          const char *sentence, struct err *err);
+                          const struct message_failed *failed, struct err *err);
     enum status (*left)(void *user, int worker, const struct message_bye *bye,
                         struct err *err);
     /* kind: SCHEDULER_SILENT, not heard for waited_s; SCHEDULER_LATE, at a

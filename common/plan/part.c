@@ -19,7 +19,9 @@ struct part {
     const struct plan *plan;
     struct unit unit;
     uint64_t bytes;
-    uint32_t crc, piece_crc;
+    uint32_t crc;        /* of everything */
+    uint32_t values_crc; /* of the values alone */
+    uint32_t piece_crc;
     int error_number; /* of the first write that failed */
 };
 
@@ -76,6 +78,7 @@ static void put_crc(struct part *part, uint32_t crc)
 void part_put(struct part *part, const void *data, size_t bytes)
 {
     part->piece_crc = crc32_of(part->piece_crc, data, bytes);
+    part->values_crc = crc32_of(part->values_crc, data, bytes);
     put(part, data, bytes);
 }
 
@@ -154,7 +157,8 @@ enum status part_finish(struct part *part, uint64_t *bytes, uint32_t *crc,
                         struct err *err)
 {
     char *folder = part_folder(part->out, err);
-    *crc = part->crc;
+    *crc = part->values_crc;
+    put_crc(part, part->values_crc);
     put_crc(part, part->crc);
     *bytes = part->bytes;
     int error_number = sync_and_close(part);
@@ -220,10 +224,10 @@ bool part_is_there(const char *out, const struct plan *plan,
         left -= n;
     }
     if (fread(end, 1, sizeof end, file) != sizeof end) goto out;
-    is_whole = crc_at(end) == seen;
+    is_whole = crc_at(end + 4) == crc32_of(seen, end, 4);
     if (is_whole) {
         *bytes = (uint64_t)info.st_size;
-        *crc = seen;
+        *crc = crc_at(end);
     }
 out:
     if (file) (void)fclose(file);

@@ -4,7 +4,9 @@
  *   header   8 bytes "PSPARTS1", u64 unit, u64 first cell, u64 cells, 32 bytes
  *            key of the segment, u32 CRC-32 of the 64 before
  *   pieces   in the order of keep.h, each followed by its CRC-32
- *   end      u32 CRC-32 of everything before
+ *   end      u32 CRC-32 of all values together, which is the part's own (that
+ *            of bytes with their CRCs among them is always the same), u32
+ *            CRC-32 of everything before
  * It is written under a temporary name, synced, renamed, and its folder
  * synced, before the unit is reported: a part that is there is whole. */
 #ifndef PATCHSWEEP_COMMON_PLAN_PART_H
@@ -12,7 +14,7 @@
 
 #include "common/plan/plan.h"
 
-enum { PART_HEADER_BYTES = 68, PART_END_BYTES = 4, PART_CRC_BYTES = 4 };
+enum { PART_HEADER_BYTES = 68, PART_END_BYTES = 8, PART_CRC_BYTES = 4 };
 
 /* "OUT/parts", and "OUT/parts/7.part"; owned by the caller. */
 char *part_folder(const char *out, struct err *err) WARN_UNUSED;

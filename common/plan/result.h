@@ -15,7 +15,7 @@
  *             values[RUN_COUNT][n_metrics], NaN where the pair has no such
  *             run or the metric needs what it lacks
  *   analysis: u64 n_values, f32 values[n_values] as shape.h has them
- *   export, record: u64 bytes, u32 CRC-32 of the unit's part (part.h) */
+ *   export, record: u64 bytes of the unit's part, u32 its CRC (part.h) */
 #ifndef PATCHSWEEP_COMMON_PLAN_RESULT_H
 #define PATCHSWEEP_COMMON_PLAN_RESULT_H
 

@@ -118,7 +118,7 @@ def make_job(path, n_pairs, sweeps, length=15, seed=1, analyses=()):
 # The journal, read by its description in common/store/journal.h
 
 KINDS = {1: "start", 2: "end", 3: "extension", 4: "result", 5: "failure", 6: "mark",
-         7: "inputs"}
+         7: "inputs", 8: "held"}
 
 
 def read_journal(folder):

@@ -162,6 +162,25 @@ class Activations(program.ProgramTest):
         self.assertIn("computed anew", self.check(run(["run", job, "-o", out])).stderr)
         self.assertEqual(arrays(self.gathered(out)), expected)
 
+    def test_a_part_that_cannot_be_written_ends_the_run_and_loses_nothing(self):
+        out = self.path("out")
+        job = self.write_job("job.yaml", ['{hooks: "*", run: both}'], n_pairs=24)
+        os.mkdir(out)
+        with open(os.path.join(out, "parts"), "w", encoding="utf-8"):
+            pass  # no folder: parts cannot be made
+        done = run(["run", job, "-o", out, "--no-gather"])
+        self.check(done, 1)
+        self.assertRegex(done.stderr, r"rank 0 .*/parts is not a folder")
+        n_units = len(program.units(program.read_journal(out)))
+        self.assertGreater(n_units, 0)
+        os.remove(os.path.join(out, "parts"))
+        self.check(run(["run", job, "-o", out]))
+        records = program.read_journal(out)
+        self.assertEqual(len(program.units(records)), len(set(program.units(records))))
+        self.assertEqual(program.units(records, "failure"), [])
+        with h5py.File(self.gathered(out)) as file:
+            self.assertEqual(file.attrs["complete"], 1)
+
     def test_a_part_that_is_gone_is_computed_anew_and_damage_is_told(self):
         out = self.path("out")
         job = self.write_job("job.yaml", ENTRIES[:2])

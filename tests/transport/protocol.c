@@ -75,7 +75,7 @@ static enum status result(void *user, int worker, uint64_t unit, bool is_new,
 }
 
 static enum status failed(void *user, int worker, uint64_t unit, bool is_new,
-                          const char *sentence, struct err *err)
+                          const struct message_failed *failure, struct err *err)
 {
     (void)worker;
     (void)err;
@@ -85,7 +85,7 @@ static enum status failed(void *user, int worker, uint64_t unit, bool is_new,
              (unsigned long long)unit);
     watch->n_answers++;
     if (is_new) watch->out->answered[unit]++;
-    if (strcmp(sentence, expected) != 0) watch->out->wrong++;
+    if (strcmp(failure->sentence, expected) != 0) watch->out->wrong++;
     watch->out->failed++;
     return STATUS_OK;
 }
