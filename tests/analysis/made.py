@@ -22,6 +22,16 @@ prepend_bos: false
 metrics: [logit_diff, prob, kl_base]
 pairs:
 {pairs}
+activations:
+  - {{hooks: ["*.hook_pattern", "*.mlp.hook_post"], run: both}}
+  - {{hooks: "blocks.1.hook_resid_pre", positions: [end]}}
+analyses:
+  - {{name: logit_lens, as: lens, positions: [0, end]}}
+  - {{name: decompose}}
+  - {{name: heads}}
+  - {{name: neurons, top: 5}}
+  - {{name: head_scores, n: 2, length: 5}}
+  - {{name: attention, heads: [L2H0, L1H2], positions: [end]}}
 sweeps:
   - {{name: resid_pre, site: resid_pre, by: [layer, position]}}
   - {{name: z, site: z, by: [layer, head]}}

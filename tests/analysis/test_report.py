@@ -1,5 +1,6 @@
 """The report and the views, as a reader sees them: in Chromium, without a network."""
 
+import base64
 import contextlib
 import io
 import os
@@ -18,14 +19,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-import contract
 import made
 import patchsweep
 from patchsweep import report
 from patchsweep.__main__ import main
 from patchsweep.report.findings import DETERMINED, sweep_findings, telling
 
-SHAPE = (3, 3, 24, 12)  # of the made-up activations
 BANNER = "a model of the tests: <its> numbers mean nothing"
 LOAD_S = 2.0
 # A loaded machine and sanitizers: what is wrong is wrong after this, too.
@@ -51,11 +50,11 @@ kept = {}
 
 
 def start():
-    """The folder of this process' files, results with analyses and activations beside,
-    and a browser."""
+    """The folder of this process' files, results with a warning about the model, and a
+    browser."""
     folder = tempfile.TemporaryDirectory()
     unittest.addModuleCleanup(folder.cleanup)
-    full = contract.add(made.results(), os.path.join(folder.name, "full"), SHAPE)
+    full = shutil.copytree(made.results(), os.path.join(folder.name, "full"))
     with h5py.File(os.path.join(full, "results.h5"), "r+") as file:
         file.attrs["banner"] = BANNER
     results, driver = patchsweep.open(full), browser()
@@ -146,7 +145,8 @@ class Report(Pages):
         drawn = self.js("return [...document.querySelectorAll('figure')].map(figure => "
                         "figure.querySelectorAll('.plot .main-svg').length)")
         names = [*self.results.sweeps, *self.results.analyses]
-        self.assertEqual(len(drawn), len(names) + 2)  # the unedited runs, two sweeps
+        # the unedited runs and two sweeps besides; attention has a view of its own
+        self.assertEqual(len(drawn), len(names) - 1 + 2)
         self.assertTrue(all(drawn), drawn)
         for name in ("resid_pre", "z", "z_by_position", "by_name"):
             grid = self.js(f"return document.querySelector('#sweep-{name} .plot').data[0].z")
@@ -158,7 +158,7 @@ class Report(Pages):
         line = self.js("return document.querySelector('#analysis-lens .plot').data"
                        ".filter(trace => trace.name === 'clean')[0].y")
         stored = self.results.analyses["lens"]["logit_diff_overall"].sel(run="clean")
-        np.testing.assert_allclose(line, stored.values[:, 0], rtol=1e-4)
+        np.testing.assert_allclose(line, stored.values[:, 0], rtol=1e-4, atol=1e-5)
 
     def test_hovering_tells_the_cell_and_its_value(self):
         self.mount("#sweep-z figure")
@@ -322,6 +322,7 @@ class Findings(unittest.TestCase):
                 file.attrs["title"] = "a <b> & c"
                 for name in list(file["sweeps"])[1:]:
                     del file["sweeps"][name]
+                del file["analyses"]
             with patchsweep.open(path) as results:
                 page = report.report(results)
         self.assertIn("incomplete: cells are missing or failed", page)
@@ -393,11 +394,30 @@ class Attention(Pages):
                          [(3, "clean"), (3, "corrupted")])
         self.assertIn("srcdoc=", view._repr_html_())
 
+    def test_without_activations_the_analysis_of_attention_is_shown(self):
+        path = os.path.join(self.folder, "results.h5")
+        shutil.copy(os.path.join(self.full, "results.h5"), path)
+        with patchsweep.open(path) as results:
+            data = patchsweep.attention(results).data
+            with self.assertRaisesRegex(patchsweep.ResultsError, "no neurons: the job"):
+                patchsweep.neurons(results)
+        self.assertEqual(data["cells"], [{"layer": 2, "head": 0}, {"layer": 1, "head": 2}])
+        text = data["texts"][1]
+        tokens = self.results.pairs["token_strings"].sel(pair=1, run="clean").values
+        self.assertEqual((text["pair"], text["src"], text["dest"]),
+                         (1, list(tokens), ["end"]))
+        pattern = np.frombuffer(base64.b64decode(text["pattern"]), np.uint8) / 255
+        np.testing.assert_allclose(pattern.reshape(2, 6)[1], self.pattern(
+            1, "clean", 1, 2)[5], atol=0.002)
+
     def test_results_without_patterns_say_so(self):
-        with self.assertRaisesRegex(patchsweep.ResultsError, "no attention: the job"):
-            patchsweep.attention(made.opened())
-        with self.assertRaisesRegex(patchsweep.ResultsError, "no neurons: the job"):
-            patchsweep.neurons(made.opened())
+        path = os.path.join(self.folder, "results.h5")
+        shutil.copy(os.path.join(self.full, "results.h5"), path)
+        with h5py.File(path, "r+") as file:
+            del file["analyses"]
+        with patchsweep.open(path) as results:
+            with self.assertRaisesRegex(patchsweep.ResultsError, "no attention: the job"):
+                patchsweep.attention(results)
 
 
 class Neurons(Pages):
@@ -432,7 +452,7 @@ class Neurons(Pages):
         self.mount()
         field = self.find("input[type=search]")
         field.send_keys("L9N7" + Keys.ENTER)
-        self.assertIn("L9N7 is not in this page, which holds 36 of 36",
+        self.assertIn("L9N7 is not in this page, which holds 150 of 150",
                       self.find(".told").text)
         field.clear()
         field.send_keys("seven" + Keys.ENTER)
@@ -453,10 +473,10 @@ class Neurons(Pages):
     def test_of_too_many_the_named_and_the_strongest_are_kept(self):
         from patchsweep.viewers import neuron_data
         data = neuron_data(self.results, named=[(2, 11, "z")], most_bytes=12 * 2 * 6 * 3)
-        self.assertEqual(data["n_all"], 36)
+        self.assertEqual(data["n_all"], 150)
         self.assertLess(len(data["neuron"]), 6)
-        self.assertEqual(data["marked"], [[len(data["neuron"]) - 1, "z"]])
-        self.assertEqual((data["layer"][-1], data["neuron"][-1]), (2, 11))
+        (place, why), = data["marked"]
+        self.assertEqual((data["layer"][place], data["neuron"][place], why), (2, 11, "z"))
 
 
 if __name__ == "__main__":

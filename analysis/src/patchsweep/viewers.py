@@ -21,12 +21,15 @@ import numpy as np
 import xarray as xr
 
 from . import web
-from .cells import text
+from .cells import is_absolute, text
 from .results import Results, ResultsError
 
 RUNS = ("clean", "corrupted")
 # Bytes of neurons that a page holds at most.
 NEURON_BYTES = 4_000_000
+
+Cells = list[dict[str, int]]
+Texts = list[dict[str, Any]]
 
 
 @dataclass
@@ -74,24 +77,22 @@ def _hooks(results: Results, pattern: str) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def _tokens(group: xr.Dataset, row: int, axis: str) -> list[str]:
-    """The tokens at the positions of an axis; its texts where the file has none."""
+def _tokens(results: Results, group: xr.Dataset, row: int, run: str,
+            axis: str) -> list[str]:
+    """The tokens at the positions of an axis; their names where the file has none."""
     names = [text(value) for value in group[axis].values]
-    strings = "token_strings" + axis.removeprefix("position")
-    if strings not in group and axis != "position" and "token_strings" in group:
-        both = [text(value) for value in group["position"].values]
-        strings = "token_strings" if set(names) <= set(both) else strings
-        places = [both.index(name) for name in names] if strings in group else []
-    else:
-        places = list(range(len(names)))
-    if strings not in group:
+    for own in ("token_strings" if axis == "position" else f"token_strings_{axis}",
+                f"token_{run}"):
+        if own in group and axis in group[own].dims:
+            return [text(token) for token in group[own].values[row]]
+    if not all(is_absolute(name) for name in names):
         return names
-    tokens = group[strings].values[row]
-    return [text(tokens[place]) for place in places]
+    whole = results.pairs["token_strings"].sel(run=run, pair=group["pair"].values[row])
+    return [text(whole.values[int(name)]) for name in names]
 
 
-def _pattern_text(group: xr.Dataset, row: int, run: str, arrays: list[np.ndarray],
-                  axes: Sequence[str]) -> dict[str, Any] | None:
+def _pattern_text(results: Results, group: xr.Dataset, row: int, run: str,
+                  arrays: list[np.ndarray], axes: Sequence[str]) -> dict[str, Any] | None:
     """One prompt: its tokens and the patterns [cell, dest, src] of its own length."""
     stacked = np.concatenate(arrays)
     has_value = np.isfinite(stacked)
@@ -99,7 +100,7 @@ def _pattern_text(group: xr.Dataset, row: int, run: str, arrays: list[np.ndarray
     if not dest.size:
         return None
     names = [[text(value) for value in group[axis].values] for axis in axes]
-    tokens = [_tokens(group, row, axis) for axis in axes]
+    tokens = [_tokens(results, group, row, run, axis) for axis in axes]
     kept = [names[1][place] for place in src]
     cut = stacked[:, dest][:, :, src]
     return {"name": pair_name(group, row), "pair": int(group["pair"].values[row]),
@@ -111,10 +112,9 @@ def _pattern_text(group: xr.Dataset, row: int, run: str, arrays: list[np.ndarray
 
 
 def _from_activations(results: Results, hooks: dict[int, str],
-                      pairs: Iterable[int] | None) -> tuple[list[dict[str, int]],
-                                                            list[dict[str, Any]]]:
-    cells: list[dict[str, int]] = []
-    texts = []
+                      pairs: Iterable[int] | None) -> tuple[Cells, Texts]:
+    cells: Cells = []
+    texts: Texts = []
     for run in RUNS:
         if run not in results.activations:
             continue
@@ -128,27 +128,25 @@ def _from_activations(results: Results, hooks: dict[int, str],
         for row, number in enumerate(group["pair"].values.tolist()):
             if pairs is None or number in pairs:
                 arrays = [array.isel(pair=row).values for array in own.values()]
-                made = _pattern_text(group, row, run, arrays, axes)
+                made = _pattern_text(results, group, row, run, arrays, axes)
                 texts += [made] if made else []
     return cells, texts
 
 
-def _from_analysis(analysis: xr.Dataset, layers: Iterable[int] | None,
-                   pairs: Iterable[int] | None) -> tuple[list[dict[str, int]],
-                                                         list[dict[str, Any]]]:
+def _from_analysis(results: Results, analysis: xr.Dataset,
+                   layers: Iterable[int] | None,
+                   pairs: Iterable[int] | None) -> tuple[Cells, Texts]:
     where = list(zip(analysis["layer"].values.tolist(), analysis["head"].values.tolist()))
     kept = [k for k, (layer, _) in enumerate(where) if layers is None or layer in layers]
     cells = [{"layer": where[k][0], "head": where[k][1]} for k in kept]
     texts = []
     for run in [text(value) for value in analysis["run"].values]:
-        part = analysis.assign_coords(token_strings=analysis[f"token_{run}"]) \
-            if f"token_{run}" in analysis else analysis
         for row, number in enumerate(analysis["pair"].values.tolist()):
             if pairs is not None and number not in pairs:
                 continue
             array = analysis["pattern"].sel(run=run).isel(pair=row, cell=kept)
             axes = [str(dim) for dim in array.dims if dim != "cell"]
-            made = _pattern_text(part, row, run,
+            made = _pattern_text(results, analysis, row, run,
                                  [array.transpose("cell", *axes).values], axes)
             texts += [made] if made else []
     return cells, texts
@@ -167,7 +165,7 @@ def attention_data(results: Results, layers: Iterable[int] | None = None,
     if not texts:
         for analysis in results.analyses.values():
             if analysis.attrs.get("kind") == "attention":
-                cells, texts = _from_analysis(analysis, layers, pairs)
+                cells, texts = _from_analysis(results, analysis, layers, pairs)
                 break
     if not texts or not cells:
         return None
@@ -177,7 +175,7 @@ def attention_data(results: Results, layers: Iterable[int] | None = None,
 
 
 def _neuron_texts(results: Results, hooks: dict[int, str],
-                  pairs: Iterable[int] | None) -> tuple[list[dict[str, Any]],
+                  pairs: Iterable[int] | None) -> tuple[Texts,
                                                         list[tuple[str, int, np.ndarray]]]:
     """(texts, [(run, row, positions with a value)])"""
     found = []
@@ -193,7 +191,7 @@ def _neuron_texts(results: Results, hooks: dict[int, str],
         for row, number in enumerate(group["pair"].values.tolist()):
             at = np.flatnonzero(np.isfinite(values[row]).any(axis=-1))
             if at.size and (pairs is None or number in pairs):
-                tokens = _tokens(group, row, axis)
+                tokens = _tokens(results, group, row, run, axis)
                 made = {"name": pair_name(group, row), "pair": number, "run": run,
                         "tokens": [tokens[place] for place in at]}
                 found.append((made, (run, row, at)))
