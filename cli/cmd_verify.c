@@ -25,7 +25,9 @@ static const char help[] =
     "\n"
     "  -o, --output OUT     keep the runs in OUT; again on the same OUT "
     "resumes\n"
-    "                       (default: a temporary folder)\n"
+    "                       (default: a temporary folder; on several nodes "
+    "OUT\n"
+    "                       must be given, and seen by all)\n"
     "  --checks DIR         other checks: DIR/checks.yaml (docs/verify.md)\n"
     "  --memory SIZE        memory of all ranks on a node (default: 80 %)\n"
     "\n"
@@ -99,7 +101,7 @@ void cmd_verify_free(struct verify_arguments *arguments)
     checks_close(&arguments->checks);
 }
 
-/* Rank 0's. */
+/* Rank 0's; the others know the folder of the run alone. */
 struct verification {
     const struct verify_arguments *arguments;
     const struct checks *checks; /* the arguments' */
@@ -111,13 +113,19 @@ struct verification {
     bool has_failed_units;
 };
 
-static enum status open_folder(struct verification *v, struct err *err)
+static enum status open_folder(struct verification *v, int n_nodes,
+                               struct err *err)
 {
     const char *place = getenv("TMPDIR");
     if (v->arguments->folder) {
         v->folder = mem_strdup(v->arguments->folder, err);
         return err->status;
     }
+    if (n_nodes > 1)
+        return err_set(err, STATUS_USAGE,
+                       "verify: on %d nodes give -o OUT, a folder that all "
+                       "see",
+                       n_nodes);
     v->folder = file_join(place && *place ? place : "/tmp",
                           "patchsweep-verify-XXXXXX", err);
     if (!v->folder) return err->status;
@@ -233,19 +241,24 @@ static enum status compare_job(struct verification *v, int job, struct err *err)
     return h5_close(h5, err);
 }
 
-/* Collective: rank 0 says whether a job follows, or with which status all
- * end. */
-static enum status share_step(struct group *group, bool *is_going_on,
-                              int *exit_status, struct err *err)
+/* Collective: rank 0 says whether a job follows, in which folder (ranks write
+ * activations there themselves), or with which status all end. */
+static enum status share_step(struct verification *v, struct group *group,
+                              bool *is_going_on, int *exit_status,
+                              struct err *err)
 {
     struct buf bytes = {0};
-    buf_u8(&bytes, *is_going_on);
-    buf_i32(&bytes, *exit_status);
-    if (group_rank(group) != 0) buf_clear(&bytes);
-    if (group_broadcast(group, &bytes, err) == STATUS_OK) {
+    bool is_first = group_rank(group) == 0;
+    if (is_first) {
+        buf_u8(&bytes, *is_going_on);
+        buf_i32(&bytes, *exit_status);
+        if (*is_going_on) buf_text(&bytes, v->job_folder);
+    }
+    if (group_broadcast(group, &bytes, err) == STATUS_OK && !is_first) {
         struct cursor cursor = cursor_of(bytes.data, bytes.n);
         *is_going_on = cursor_u8(&cursor) != 0;
         *exit_status = cursor_i32(&cursor);
+        if (*is_going_on) v->job_folder = cursor_text(&cursor, 4096);
     }
     buf_free(&bytes);
     return err->status;
@@ -258,7 +271,6 @@ static enum status next_job(struct verification *v, size_t job,
     const struct check_job *next = &v->checks->jobs[job];
     v->job_folder = file_join(v->folder, next->name, err);
     run->job = next->path;
-    run->folder = v->job_folder;
     run->overrides = next->overrides;
     fprintf(stderr, "%s: %zu of %zu\n", next->name, job + 1, v->checks->n_jobs);
     return err->status;
@@ -303,7 +315,6 @@ static void end_step(struct verification *v, size_t job, struct err *err)
         err_clear(err);
     }
     if (!err->status) (void)(compare_job(v, (int)job, err) == 0);
-    end_job(v);
 }
 
 enum status cmd_verify_execute(const struct verify_arguments *arguments,
@@ -321,15 +332,16 @@ enum status cmd_verify_execute(const struct verify_arguments *arguments,
     struct err step_err = {0};
     *must_abort = false;
     *exit_status = 0;
-    if (is_first) (void)(open_folder(&v, err) == 0);
+    if (is_first) (void)(open_folder(&v, group_n_nodes(group), err) == 0);
     for (size_t job = 0; is_going_on && !*must_abort; job++) {
         if (is_first) is_going_on = begin_step(&v, job, &run, exit_status, err);
-        if (share_step(group, &is_going_on, exit_status, &step_err)) {
+        if (share_step(&v, group, &is_going_on, exit_status, &step_err)) {
             *exit_status = status_exit(step_err.status);
             *err = step_err;
             break;
         }
         if (!is_going_on) break;
+        run.folder = v.job_folder;
         (void)(cmd_run_execute(&run, group, start_s, must_abort, exit_status,
                                err) == 0);
         if (*must_abort) break;
@@ -337,6 +349,7 @@ enum status cmd_verify_execute(const struct verify_arguments *arguments,
             end_step(&v, job, err);
         else
             err_clear(err); /* rank 0 has it */
+        end_job(&v);
     }
     close_verification(&v);
     return err->status;
