@@ -24,6 +24,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+import records
 from compare_analyses import compare_analyses
 
 TOLERANCE = 1e-5
@@ -213,6 +214,9 @@ def compare_run(report, out, fixture, allowed):
                               fixture, allowed)
     if "hooks" in fixture:
         compare_hooks(report, out / "activations.h5", fixture, ids)
+    if "records" in fixture:
+        with h5py.File(out / "activations.h5") as file:
+            records.compare(report, file, fixture, widen)
 
 
 def run_program(args, way, out):

@@ -29,6 +29,7 @@ from transformer_lens import patching
 
 import analyses
 import models
+import records
 import reference
 import traced
 
@@ -244,6 +245,17 @@ def put_hooks(out, job, twin):
                 float32_error=error)
 
 
+def put_records(out, job, twin):
+    """What `record` keeps, by sweep and hook; with the same in float32."""
+    for sweep, sweep32 in zip(job.sweeps, twin.sweeps):
+        for entry in sweep.spec.get("record", []):
+            rounded = records.arrays(sweep32, entry)
+            for hook, values in records.arrays(sweep, entry).items():
+                off = np.nan_to_num(rounded[hook] - values, posinf=0, neginf=0)
+                put(out, f"records/{sweep.name}/{hook}", values,
+                    n_lead=1 + len(sweep.axes), float32_error=np.abs(off).max())
+
+
 def write_fixture(name, path):
     job_path = HERE / "jobs" / f"{name}.yaml"
     spec = yaml.safe_load(job_path.read_text())
@@ -280,6 +292,8 @@ def write_fixture(name, path):
             put_analyses(out, job)
         if "activations" in spec:
             put_hooks(out, job, twins[0])
+        if any("record" in sweep for sweep in spec.get("sweeps", [])):
+            put_records(out, job, twins[0])
     print(f"{path.name}: {path.stat().st_size} bytes")
 
 

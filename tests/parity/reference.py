@@ -39,7 +39,8 @@ SITES = {  # site: hook inside a block, axes of one prompt's activation
     "mlp_post": ("mlp.hook_post", ("position", "neuron")),
 }
 SWEEP_KEYS = {"name", "description", "site", "by", "base", "value",
-              "metrics", "index", "window", "method", "noise", "hold",
+              "metrics", "index", "window", "method",
+              "record", "noise", "hold",
               "hold_noise", "edits", *SUBSETS.values()}
 EDIT_KEYS = {"site", "layer", "positions", "heads", "neurons", "dims", "dest",
              "src", "value", "from_run", "from_layer", "from_position"}

@@ -230,6 +230,7 @@ static size_t check_fixture(const char *folder, const char *file)
         ok(doc_parse_yaml(&fixture.job, path, (const char *)text.data, text.n,
                           &err),
            &err);
+        if (doc_get(&fixture.job, "weights")) goto out; /* compare.py's */
         const struct doc *model = doc_get(&fixture.job, "model");
         assert_non_null(model);
         snprintf(path, sizeof path, "%s/jobs/%s", folder, model->text);
@@ -239,6 +240,7 @@ static size_t check_fixture(const char *folder, const char *file)
                                check_pair, &fixture) >= 0);
         H5Gclose(hooks);
         tiny_loaded_free(&fixture.model);
+    out:
         doc_free(&fixture.job);
         buf_free(&text);
     }
