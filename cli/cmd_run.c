@@ -300,12 +300,12 @@ static enum status compute(void *user, uint64_t unit, struct buf *out,
 static void *work_in_thread(void *user)
 {
     struct run_state *s = user;
-    int exit_status;
+    struct message_leave leave;
     struct worker worker = {.transport = inproc_leaf(s->inproc, 0),
                             .hello = &s->hello,
                             .compute = compute,
                             .user = s->executor};
-    if (worker_loop(&worker, &exit_status, &s->worker_err)) return NULL;
+    if (worker_loop(&worker, &leave, &s->worker_err)) return NULL;
     return s;
 }
 
@@ -378,16 +378,20 @@ static enum status coordinate(struct run_state *s, bool *must_abort,
                 "was written\n",
                 s->outcome.n_given_up, group_size(s->group));
     struct err leave_err = {0};
-    if (coordinator_leave(s->coordinator, *exit_status, &leave_err) ||
+    if (coordinator_leave(s->coordinator, *exit_status,
+                          s->outcome.n_given_up > 0, &leave_err) ||
         s->outcome.n_given_up > 0)
         return status;
     *must_abort = pthread_join(s->thread, NULL) != 0;
     return status;
 }
 
+/* Another rank. Rank 0 calls MPI_Abort where not all can be waited for; an MPI
+ * that was told to go on may leave us alive, and then we end ourselves. */
 static enum status work(struct run_state *s, bool *must_abort, int *exit_status,
                         struct err *err)
 {
+    const struct timespec for_abort = {.tv_sec = 5};
     *must_abort = true;
     if (mpi_transport_open(&s->transport, s->group, NULL, err))
         return err->status;
@@ -395,7 +399,14 @@ static enum status work(struct run_state *s, bool *must_abort, int *exit_status,
                             .hello = &s->hello,
                             .compute = compute,
                             .user = s->executor};
-    if (worker_loop(&worker, exit_status, err)) return err->status;
+    struct message_leave leave;
+    if (worker_loop(&worker, &leave, err)) return err->status;
+    *exit_status = (int)leave.exit_status;
+    if (leave.at_once) {
+        lifeline_close(s->lifeline);
+        (void)nanosleep(&for_abort, NULL);
+        _exit(*exit_status);
+    }
     *must_abort = false;
     return STATUS_OK;
 }

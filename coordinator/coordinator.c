@@ -422,7 +422,7 @@ out:
 }
 
 enum status coordinator_leave(struct coordinator *c, int exit_status,
-                              struct err *err)
+                              bool at_once, struct err *err)
 {
-    return serve_leave(&c->serve, exit_status, err);
+    return serve_leave(&c->serve, exit_status, at_once, err);
 }

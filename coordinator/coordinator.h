@@ -86,9 +86,10 @@ enum status coordinator_serve(struct coordinator *coordinator,
                               struct coordinator_outcome *outcome,
                               struct err *err) WARN_UNUSED;
 
-/* Tell the workers that the run is over and with which exit status. */
+/* Tell the workers that the run is over and with which exit status; at_once:
+ * they are not to wait for others. */
 enum status coordinator_leave(struct coordinator *coordinator, int exit_status,
-                              struct err *err) WARN_UNUSED;
+                              bool at_once, struct err *err) WARN_UNUSED;
 
 /* For gather, while the run is open; do not close. */
 struct journal *coordinator_journal(struct coordinator *coordinator);

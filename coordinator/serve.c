@@ -319,12 +319,13 @@ out:
 }
 
 enum status serve_leave(const struct serve *serve, int exit_status,
-                        struct err *err)
+                        bool at_once, struct err *err)
 {
     struct message *message = mem_calloc(1, sizeof *message, "a message", err);
     if (!message) return err->status;
     message->kind = MESSAGE_LEAVE;
     message->as.leave.exit_status = (uint32_t)exit_status;
+    message->as.leave.at_once = at_once;
     for (int worker = 0; worker < serve->n_workers; worker++)
         if (!scheduler_is_lost(serve->scheduler, worker) &&
             transport_send(serve->transport, worker, message, err))

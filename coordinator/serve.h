@@ -64,9 +64,10 @@ struct serve {
 enum status serve_run(const struct serve *serve, int *n_given_up,
                       struct err *err) WARN_UNUSED;
 
-/* Tell every worker to exit, when all is written, with the run's status. */
+/* Tell every worker to exit, when all is written, with the run's status;
+ * at_once: without waiting for the others. */
 enum status serve_leave(const struct serve *serve, int exit_status,
-                        struct err *err) WARN_UNUSED;
+                        bool at_once, struct err *err) WARN_UNUSED;
 
 /* Seconds of a clock that only goes forward. */
 double serve_now_s(void);

@@ -13,7 +13,7 @@ struct loop {
     uint64_t queue[QUEUE];
     int n_queued;
     bool is_stopping, is_over;
-    int exit_status;
+    struct message_leave leave;
     struct message_bye totals;
     struct buf result;
 };
@@ -31,7 +31,7 @@ static enum status take(struct loop *loop, struct err *err)
         return STATUS_OK;
     case MESSAGE_LEAVE:
         loop->is_over = true;
-        loop->exit_status = (int)loop->message->as.leave.exit_status;
+        loop->leave = loop->message->as.leave;
         return STATUS_OK;
     default:
         break;
@@ -120,14 +120,14 @@ static enum status run(struct loop *loop, struct err *err)
     return STATUS_OK;
 }
 
-enum status worker_loop(const struct worker *worker, int *exit_status,
-                        struct err *err)
+enum status worker_loop(const struct worker *worker,
+                        struct message_leave *leave, struct err *err)
 {
     struct loop loop = {.worker = worker};
     loop.message = mem_calloc(1, sizeof *loop.message, "a message", err);
     if (!loop.message) return err->status;
     enum status status = run(&loop, err);
-    *exit_status = loop.exit_status;
+    *leave = loop.leave;
     buf_free(&loop.result);
     free(loop.message);
     return status;

@@ -19,9 +19,10 @@ struct worker {
     void *user;
 };
 
-/* Until the coordinator says LEAVE; *exit_status is the run's. Fails only
+/* Until the coordinator says LEAVE; *leave is what it said. Fails only
  * where the transport does or a message is not of the protocol. */
-enum status worker_loop(const struct worker *worker, int *exit_status,
+enum status worker_loop(const struct worker *worker,
+                        struct message_leave *leave,
                         struct err *err) WARN_UNUSED;
 
 #endif

@@ -20,7 +20,7 @@
 #include "common/base/err.h"
 
 enum {
-    MESSAGE_MAGIC = 0x01475350, /* "PSG", version 1 */
+    MESSAGE_MAGIC = 0x02475350, /* "PSG", version 2 */
     MESSAGE_MAX_BYTES = 32768,
     MESSAGE_NAME_BYTES = 128, /* a host, a CPU type; NUL-terminated */
     MESSAGE_SENTENCE_BYTES = 1024,
@@ -51,7 +51,10 @@ enum {
 #define MESSAGE_BYE_FIELDS(FIELD)                                              \
     FIELD(u64, units)                                                          \
     FIELD(u64, failed)
-#define MESSAGE_LEAVE_FIELDS(FIELD) FIELD(u32, exit_status)
+/* at_once: another rank cannot be waited for, so not through MPI_Finalize */
+#define MESSAGE_LEAVE_FIELDS(FIELD)                                            \
+    FIELD(u32, exit_status)                                                    \
+    FIELD(u32, at_once)
 
 /* CODE, number on the wire, member, direction, meaning */
 #define MESSAGE_LIST(X)                                                        \

@@ -8,6 +8,10 @@
 #include "common/base/mem.h"
 #include "common/transport/mpi_internal.h"
 
+#ifdef PATCHSWEEP_ULFM
+#include <mpi-ext.h>
+#endif
+
 static const size_t broadcast_piece = (size_t)64 << 20;
 
 enum status mpi_check(int code, const char *call, struct err *err)
@@ -17,6 +21,30 @@ enum status mpi_check(int code, const char *call, struct err *err)
     int n = 0;
     if (MPI_Error_string(code, text, &n) != MPI_SUCCESS) text[0] = '\0';
     return err_set(err, STATUS_MPI, "%s failed: %s", call, text);
+}
+
+bool mpi_is_loss(int code)
+{
+#ifdef PATCHSWEEP_ULFM
+    int class = MPI_SUCCESS;
+    if (code == MPI_SUCCESS || MPI_Error_class(code, &class) != MPI_SUCCESS)
+        return false;
+    return class == MPIX_ERR_PROC_FAILED ||
+           class == MPIX_ERR_PROC_FAILED_PENDING;
+#else
+    (void)code;
+    return false;
+#endif
+}
+
+enum status mpi_accept_losses(MPI_Comm comm, struct err *err)
+{
+#ifdef PATCHSWEEP_ULFM
+    return mpi_check(MPIX_Comm_failure_ack(comm), "MPIX_Comm_failure_ack", err);
+#else
+    (void)comm;
+    return err->status;
+#endif
 }
 
 enum status mpi_broadcast(MPI_Comm comm, void *data, size_t n, int root,

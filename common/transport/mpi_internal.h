@@ -3,6 +3,7 @@
 #define PATCHSWEEP_COMMON_TRANSPORT_MPI_INTERNAL_H
 
 #include <mpi.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/err.h"
@@ -17,6 +18,13 @@ struct group {
 
 /* STATUS_OK, or STATUS_MPI with the call's name and MPI's own words. */
 enum status mpi_check(int code, const char *call, struct err *err) WARN_UNUSED;
+
+/* The call failed because a rank has died, which an MPI with ULFM tells of
+ * (User Level Failure Mitigation, MPIX_); others never do. */
+bool mpi_is_loss(int code);
+
+/* Let calls that receive from anybody go on without the ranks that died. */
+enum status mpi_accept_losses(MPI_Comm comm, struct err *err) WARN_UNUSED;
 
 /* The root's n bytes to all of comm, in pieces that an int can count. */
 enum status mpi_broadcast(MPI_Comm comm, void *data, size_t n, int root,

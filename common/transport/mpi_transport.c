@@ -49,9 +49,11 @@ static enum status progress_sends(struct mpi_transport *t, struct err *err)
 {
     for (size_t i = 0; i < t->n_outgoing;) {
         int is_done = 0;
-        if (mpi_check(
-                MPI_Test(&t->outgoing[i].request, &is_done, MPI_STATUS_IGNORE),
-                "MPI_Test", err))
+        int code =
+            MPI_Test(&t->outgoing[i].request, &is_done, MPI_STATUS_IGNORE);
+        if (mpi_is_loss(code))
+            is_done = true; /* to nobody */
+        else if (mpi_check(code, "MPI_Test", err))
             return err->status;
         if (!is_done) {
             i++;
@@ -95,11 +97,14 @@ static enum status mpi_transport_send(struct transport *transport, int peer,
     if (!copy) return err->status;
     memcpy(copy, data, n);
     struct outgoing *outgoing = &t->outgoing[t->n_outgoing];
-    if (mpi_check(MPI_Isend(copy, (int)n, MPI_BYTE, peer, TAG, t->group->all,
-                            &outgoing->request),
-                  "MPI_Isend", err)) {
+    int code = MPI_Isend(copy, (int)n, MPI_BYTE, peer, TAG, t->group->all,
+                         &outgoing->request);
+    if (code != MPI_SUCCESS) {
         free(copy);
-        return err_context(err, "to rank %d", peer);
+        if (mpi_is_loss(code))
+            return STATUS_OK; /* as if it died a moment later */
+        if (mpi_check(code, "MPI_Isend", err))
+            return err_context(err, "to rank %d", peer);
     }
     outgoing->data = copy;
     t->n_outgoing++;
@@ -113,10 +118,10 @@ static enum status begin_receives(struct mpi_transport *t, struct err *err)
         int is_there = 0;
         MPI_Message handle;
         MPI_Status status;
-        if (mpi_check(MPI_Improbe(MPI_ANY_SOURCE, TAG, t->group->all, &is_there,
-                                  &handle, &status),
-                      "MPI_Improbe", err))
-            return err->status;
+        int code = MPI_Improbe(MPI_ANY_SOURCE, TAG, t->group->all, &is_there,
+                               &handle, &status);
+        if (mpi_is_loss(code)) return mpi_accept_losses(t->group->all, err);
+        if (mpi_check(code, "MPI_Improbe", err)) return err->status;
         if (!is_there) return STATUS_OK;
         struct slot *slot = &t->slots[t->n_slots];
         slot->sender = status.MPI_SOURCE;
@@ -141,6 +146,18 @@ static enum status begin_receives(struct mpi_transport *t, struct err *err)
     return STATUS_OK;
 }
 
+/* Take a slot out of those in use; spare is its memory from now on. */
+static struct slot take_slot(struct mpi_transport *t, int number,
+                             unsigned char *spare)
+{
+    struct slot taken = t->slots[number];
+    t->n_slots--;
+    memmove(&t->slots[number], &t->slots[number + 1],
+            (size_t)(t->n_slots - number) * sizeof *t->slots);
+    t->slots[t->n_slots] = (struct slot){.data = spare};
+    return taken;
+}
+
 /* The oldest complete receive with no older one of its sender still under
  * way (so that messages of one sender stay in order); -1 where none is. */
 static enum status find_complete(struct mpi_transport *t, int *found,
@@ -150,10 +167,14 @@ static enum status find_complete(struct mpi_transport *t, int *found,
     for (int i = 0; i < t->n_slots && *found < 0; i++) {
         struct slot *slot = &t->slots[i];
         int is_done = slot->is_complete;
-        if (!is_done &&
-            mpi_check(MPI_Test(&slot->request, &is_done, MPI_STATUS_IGNORE),
-                      "MPI_Test", err))
-            return err->status;
+        int code = is_done
+                       ? MPI_SUCCESS
+                       : MPI_Test(&slot->request, &is_done, MPI_STATUS_IGNORE);
+        if (mpi_is_loss(code)) { /* it will never be whole */
+            (void)take_slot(t, i--, slot->data);
+            continue;
+        }
+        if (mpi_check(code, "MPI_Test", err)) return err->status;
         slot->is_complete = is_done;
         bool is_held = false;
         for (int j = 0; j < i; j++)
@@ -170,17 +191,12 @@ static enum status receive_rank(struct mpi_transport *t, int *peer,
     if (begin_receives(t, err) || find_complete(t, &found, err))
         return err->status;
     if (found < 0) return STATUS_OK;
-    struct slot taken = t->slots[found];
+    /* The slot's memory is handed out; the last one handed out moves in. */
+    struct slot taken = take_slot(t, found, t->read);
     *peer = taken.sender;
     *n = (size_t)taken.n;
     *data = taken.data;
-    /* The slot's memory is handed out; the last one handed out moves in. */
-    unsigned char *spare = t->read;
     t->read = taken.data;
-    t->n_slots--;
-    memmove(&t->slots[found], &t->slots[found + 1],
-            (size_t)(t->n_slots - found) * sizeof *t->slots);
-    t->slots[t->n_slots] = (struct slot){.data = spare};
     return STATUS_OK;
 }
 

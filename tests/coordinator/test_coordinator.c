@@ -113,7 +113,7 @@ static void *work(void *user)
 {
     struct thread *thread = user;
     struct fixture *f = thread->fixture;
-    int exit_status = -1;
+    struct message_leave leave = {0};
     struct executor *executor =
         executor_open(&f->study.plan, &f->weights, f->study.tokenizer,
                       (size_t)1 << 20, &thread->err);
@@ -122,9 +122,9 @@ static void *work(void *user)
                             .hello = &thread->hello,
                             .compute = compute,
                             .user = executor};
-    (void)(worker_loop(&worker, &exit_status, &thread->err) == 0);
+    (void)(worker_loop(&worker, &leave, &thread->err) == 0);
     executor_close(executor);
-    return exit_status == 3 ? thread : NULL;
+    return leave.exit_status == 3 ? thread : NULL;
 }
 
 /* HELLO, one unit, silence. */
@@ -179,7 +179,7 @@ static enum status serve(struct fixture *f, int n_mute,
     enum status status = coordinator_serve(f->coordinator, inproc_hub(inproc),
                                            WORKERS, &start, outcome, err);
     struct err leave_err = {0};
-    ok(coordinator_leave(f->coordinator, 3, &leave_err), &leave_err);
+    ok(coordinator_leave(f->coordinator, 3, false, &leave_err), &leave_err);
     struct message leave = {.kind = MESSAGE_LEAVE, .as.leave = {3}};
     for (int i = 1; i <= n_mute; i++) /* perhaps a second time */
         ok(transport_send(inproc_hub(inproc), i, &leave, err), err);

@@ -38,10 +38,10 @@ int protocol_work(struct transport *transport)
     struct message_hello hello = {.pid = 1, .host = "here"};
     struct worker worker = {
         .transport = transport, .hello = &hello, .compute = compute};
-    int exit_status = 0;
-    if (worker_loop(&worker, &exit_status, &err))
+    struct message_leave leave = {0};
+    if (worker_loop(&worker, &leave, &err))
         fprintf(stderr, "%s\n", err.message);
-    return err.status || exit_status != PROTOCOL_EXIT;
+    return err.status || leave.exit_status != PROTOCOL_EXIT;
 }
 
 struct watch {
@@ -161,7 +161,7 @@ int protocol_coordinate(struct transport *transport, int n_workers,
     serve.scheduler = scheduler;
     if (serve_run(&serve, &n_silent, &err)) goto out;
     out->seconds = serve_now_s() - start_s;
-    if (serve_leave(&serve, PROTOCOL_EXIT, &err)) goto out;
+    if (serve_leave(&serve, PROTOCOL_EXIT, false, &err)) goto out;
 out:
     scheduler_close(scheduler);
     if (err.status) fprintf(stderr, "%s\n", err.message);

@@ -39,6 +39,8 @@ static void make_samples(struct message samples[N_SAMPLES])
     samples[6].as.bye.units = 10;
     samples[6].as.bye.failed = 2;
     samples[7].kind = MESSAGE_LEAVE;
+    samples[7].as.leave.exit_status = 75;
+    samples[7].as.leave.at_once = 1;
 }
 
 static void a_message_comes_back_as_it_went(void **state)
