@@ -54,6 +54,17 @@ def long_pair(length, first_difference):
             "answer_tokens": 318, "wrong_tokens": 373}
 
 
+NOISE = {"at": "subject", "std": 0.1, "samples": 10, "seed": 1}
+WINDOW = {"width": 10, "rule": "rome"}
+
+
+def fact():
+    """Nine tokens, the subject at 1 to 3; what is scored is the model's answer."""
+    draw = random.Random(1)
+    return {"clean_tokens": [50256] + [draw.randrange(1000, 40000) for _ in range(8)],
+            "subject": [1, 3], "answer": "predicted"}
+
+
 def cases(neurons):
     """neurons: how many of each layer ours takes, spread over the layer."""
     def job(pairs, sweeps, **keys):
@@ -79,6 +90,11 @@ def cases(neurons):
              job(list(ioi_pairs()), [some])),
         Case("neurons-contraction", "neurons, all positions, contraction, 8 "
              "pairs", job(list(contraction_pairs()), [some])),
+        Case("rome", "ROME's table: mlp_out restored in windows of 10 layers, 10 noised "
+             "runs, 1 fact",
+             job([fact()], [{"name": "mlp_out", "site": "mlp_out", "base": "noised",
+                             "by": ["layer", "position"], "value": "clean",
+                             "noise": NOISE, "window": WINDOW}], metrics=["logprob"])),
         Case("long", "512 tokens, resid_pre every 16th position, 1 pair",
              job([long_pair(512, 16)],
                  [{"name": "resid_pre", "site": "resid_pre",

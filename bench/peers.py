@@ -6,7 +6,9 @@
 
 pairs: `clean`, `corrupted` [pair][position], `answer`, `wrong` [pair], all of one
 length. cells: layer and, where the site has them, position (-1: all), head,
-neuron (-1: none).
+neuron (-1: none). noise: {"subject", "std", "samples", "seed", "window"} of one
+pair: the noised runs are edited, in a window of layers, and the log probability of the
+answer is measured. values is null where a peer does not do such a job.
 
   loop     TransformerLens as its users run it: one forward pass of the whole
            batch of pairs for every cell (transformer_lens.patching does this)
@@ -54,11 +56,82 @@ class Peers:
     def prepare(self, request):
         pairs = request["pairs"]
         self.clean = torch.tensor(pairs["clean"])
+        self.hook = HOOKS[request["site"]]
+        self.noise = request["noise"]
+        if self.noise:
+            self.prepare_noise(pairs)
+            return
         self.corrupted = torch.tensor(pairs["corrupted"])
         self.answers = torch.tensor([pairs["answer"], pairs["wrong"]])
-        self.hook = HOOKS[request["site"]]
         _, self.cache = self.model.run_with_cache(self.clean)
         _, self.base = self.model.run_with_cache(self.corrupted)
+
+    def prepare_noise(self, pairs):
+        """As in ROME's code: a clean row and noised copies of it in one batch."""
+        first, last = self.noise["subject"]
+        draws = np.random.RandomState(self.noise["seed"]).randn(
+            self.noise["samples"], last + 1 - first, self.model.cfg.d_model)
+        self.draws = torch.tensor(draws * self.noise["std"], dtype=torch.float32)
+        self.subject = slice(first, last + 1)
+        self.rows = self.clean.repeat(1 + self.noise["samples"], 1)
+        self.answer_token = pairs["answer"][0]
+        with self.model.hooks(fwd_hooks=[("hook_embed", self.add_noise)]):
+            _, self.base = self.model.run_with_cache(self.rows)
+
+    def add_noise(self, embedded, hook):
+        embedded[1:, self.subject] += self.draws
+        return embedded
+
+    def window(self, layer):
+        w, n = self.noise["window"], self.model.cfg.n_layers
+        return [f"blocks.{at}.{self.hook}"
+                for at in range(max(0, layer - w // 2), min(n, layer - w // 2 + w))]
+
+    def log_probabilities(self, logits):
+        """[noised run] from the last position's logits [row, vocabulary]."""
+        return logits.log_softmax(-1)[1:, self.answer_token]
+
+    def noised_loop(self, cells):
+        """One pass over 11 rows a cell, restored from row 0 as it goes along."""
+        values = []
+        for layer, position, _, _ in cells:
+            def restore(activation, hook, position=position):
+                activation[1:, position] = activation[0, position]
+                return activation
+
+            hooks = [(name, restore) for name in self.window(layer)]
+            logits = self.model.run_with_hooks(
+                self.rows, fwd_hooks=[("hook_embed", self.add_noise), *hooks])
+            values.append(self.log_probabilities(logits[:, -1]))
+        return torch.stack(values)
+
+    def noised_batched(self, cells):
+        """From the window's first layer on, the cells of a layer together."""
+        values = torch.empty(len(cells), self.noise["samples"])
+        n, length = self.rows.shape
+        for layer in sorted({cell[0] for cell in cells}):
+            mine = [i for i, cell in enumerate(cells) if cell[0] == layer]
+            names = self.window(layer)
+            start = int(names[0].split(".")[1])
+            step = max(1, ROWS // (n * length))
+            for begin in range(0, len(mine), step):
+                some = mine[begin:begin + step]
+
+                def restore(activation, hook, some=some):
+                    for k, i in enumerate(some):
+                        rows = activation[k * n:(k + 1) * n]
+                        rows[1:, cells[i][1]] = rows[0, cells[i][1]]
+                    return activation
+
+                resid = self.base[f"blocks.{start}.hook_resid_pre"].repeat(
+                    len(some), 1, 1)
+                with self.model.hooks(fwd_hooks=[(name, restore) for name in names]):
+                    out = self.model(resid, start_at_layer=start,
+                                     stop_at_layer=self.model.cfg.n_layers)
+                logits = self.model.unembed(self.model.ln_final(out[:, -1:]))[:, 0]
+                for k, i in enumerate(some):
+                    values[i] = self.log_probabilities(logits[k * n:(k + 1) * n])
+        return values
 
     def differences(self, logits):
         """[pair] from the last position's logits [pair, vocabulary]."""
@@ -147,8 +220,12 @@ class Peers:
 
     def answer(self, request):
         self.prepare(request)
-        run = {"loop": self.loop, "batched": self.batched,
-               "nnsight": self.nnsight_batch}[request["peer"]]
+        run = {"loop": self.noised_loop, "batched": self.noised_batched} \
+            if self.noise else {"loop": self.loop, "batched": self.batched,
+                                "nnsight": self.nnsight_batch}
+        run = run.get(request["peer"])
+        if run is None:
+            return {"values": None}
         cells = [tuple(cell) for cell in request["cells"]]
         run(cells[:2])  # what is set up at the first call is not counted
         start = time.perf_counter()

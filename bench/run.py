@@ -67,17 +67,19 @@ class Ours:
             pairs = file["pairs"]
             counts = pairs["n_tokens"][:]
             length = int(counts[0, 0])
-            if not (counts == length).all():
+            if not np.isin(counts, [0, length]).all():
                 sys.exit(f"{self.case.name}: the pairs differ in length")
             tokens = pairs["tokens"][:, :, :length]
-            return {"clean": tokens[:, 0].tolist(),
-                    "corrupted": tokens[:, 1].tolist(),
-                    "answer": pairs["answer"][:, 0].tolist(),
-                    "wrong": pairs["wrong"][:, 0].tolist()}
+            found = {"clean": tokens[:, 0].tolist(),
+                     "corrupted": tokens[:, 1].tolist(),
+                     "answer": pairs["answer"][:, 0].tolist()}
+            if "wrong" in pairs and pairs["wrong"].shape[1]:
+                found["wrong"] = pairs["wrong"][:, 0].tolist()
+            return found
 
     def sweeps(self):
-        """name: (site, axes' values by name, values [pair, axes], pair-cells,
-        those computed)."""
+        """name: (site, axes' values by name, values [pair or noised run, axes],
+        pair-cells, those computed)."""
         found = {}
         with h5py.File(self.out / "results.h5") as file:
             for sweep in self.case.job["sweeps"]:
@@ -86,9 +88,11 @@ class Ours:
                 axes = (axes.decode() if isinstance(axes, bytes) else axes).split()
                 status = group["status"][:]
                 site = "neurons" if sweep["site"] == "mlp_post" else sweep["site"]
+                values = group[self.case.job["metrics"][0]][:]
                 found[sweep["name"]] = (
                     site, {axis: group[axis][:] for axis in axes},
-                    group["logit_diff"][:], status.size,
+                    values.reshape(-1, *values.shape[values.ndim - len(axes):]),
+                    status.size,
                     int((status == 1).sum() + (status == 6).sum()))
         return found
 
@@ -131,9 +135,16 @@ class Peers:
     def round(self, peer, ours, worst):
         """Seconds that the peer would take for the whole case."""
         pairs, total = ours.pairs(), 0
+        sweep = ours.case.job["sweeps"][0]
+        noise = sweep.get("noise") and {
+            **sweep["noise"], "subject": ours.case.job["pairs"][0]["subject"],
+            "window": sweep["window"]["width"]}
         for name, (site, axes, values, n, _) in ours.sweeps().items():
             places, cells = sample(axes, ours.case.peer_cells)
-            answer = self.ask(peer=peer, site=site, pairs=pairs, cells=cells)
+            answer = self.ask(peer=peer, site=site, pairs=pairs, cells=cells,
+                              noise=noise)
+            if answer["values"] is None:
+                return None
             theirs = np.array(answer["values"]).T
             mine = values.reshape(len(values), -1)[:, places]
             scale = max(1, np.abs(values).max())
@@ -158,7 +169,9 @@ def measure(case, options, peers, folder):
         if options.cores > 1:
             many.append(ours.run(options.cores))
         for peer in options.against if peers else []:
-            theirs.setdefault(peer, []).append(peers.round(peer, ours, worst))
+            seconds = peers.round(peer, ours, worst)
+            if seconds is not None:
+                theirs.setdefault(peer, []).append(seconds)
     sweeps = ours.sweeps().values()
     n, computed = (sum(s[i] for s in sweeps) for i in (3, 4))
     all_cells = ours.run(1, "skip_unchanged=false")
