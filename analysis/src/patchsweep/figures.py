@@ -108,7 +108,8 @@ def values(sweep: xr.Dataset, metric: str | None = None, kind: str | None = None
     elif kind == "value" or f"{metric}_effect" in sweep:
         array = sweep[metric if kind == "value" else f"{metric}_effect"]
     else:  # left out of the file: --store-limit
-        base = "clean" if sweep.attrs.get("base") == "clean" else "corrupted"
+        base = {"clean": "clean", "noised": "base"}.get(
+            str(sweep.attrs.get("base")), "corrupted")
         array = sweep[metric] - sweep[f"{metric}_{base}"]
     array = array.sel(pair=pair)
     array = array.mean("sample") if "sample" in array.dims else array

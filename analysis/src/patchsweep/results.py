@@ -173,7 +173,8 @@ class Results:
                     values = np.full(len(numbers), np.nan)
                 sweep[f"{metric}_{run}"] = ("pair", values)
         if "label_positions" in self.pairs:
-            run = "clean" if sweep.attrs.get("base") == "clean" else "corrupted"
+            is_clean = sweep.attrs.get("base") in ("clean", "noised")
+            run = "clean" if is_clean else "corrupted"
             at = self.pairs["label_positions"].sel(run=run, pair=numbers)
             sweep["label_positions"] = (
                 ("pair", "pair_label", "label_number"), at.values)

@@ -56,7 +56,8 @@ def choose(sweep: xr.Dataset, metric: str | None = None,
     name = sweep.attrs.get("sweep", "sweep")
     if metric not in known:
         raise ResultsError(f"{name}: no metric {metric}; there are {', '.join(known)}")
-    has_recovered = metric in RECOVERABLE and (
+    is_noised = sweep.attrs.get("base") == "noised"
+    has_recovered = metric in RECOVERABLE and not is_noised and (
         bool(np.isfinite(sweep[f"{metric}_clean"].values
                          - sweep[f"{metric}_corrupted"].values).any())
         if f"{metric}_clean" in sweep else f"{metric}_recovered_overall" in sweep)
@@ -124,9 +125,11 @@ class _Sums:
             if kind == "recovered":
                 shift, weight = corrupted, clean - corrupted
                 has_value &= np.isfinite(weight)[:, None, None]
+            elif sweep.attrs.get("base") == "noised":
+                shift = sweep[f"{metric}_base"].transpose("pair", "sample").values
             else:
                 shift = base
-            shift = shift.reshape(-1, 1, 1)
+            shift = shift.reshape(n_pairs, -1, 1)
             weight = np.broadcast_to(weight.reshape(-1, 1, 1), (n_pairs, 1, 1))
         upper = np.where(has_value, values - shift, 0).sum(axis=1)
         lower = np.where(has_value, weight, 0).sum(axis=1)
