@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "cli/command.h"
+#include "cli/models.h"
 #include "cli/results_file.h"
 #include "cli/studies.h"
 #include "cli/tally.h"
@@ -15,8 +16,15 @@ static const char help[] =
     "\n"
     "example: patchsweep gather out/michelle\n";
 
-static enum status gather(const char *folder, struct err *err)
+static enum status gather(void *user, const char *folder, const char *name,
+                          bool is_begun, struct err *err)
 {
+    (void)user;
+    (void)name;
+    if (!is_begun) {
+        printf("%s: not begun\n", folder);
+        return STATUS_OK;
+    }
     struct journal *journal = NULL;
     struct study study = {0};
     struct results_summary summary;
@@ -67,5 +75,5 @@ enum status cmd_gather(int argc, char **argv, int *exit_status, struct err *err)
                       err) ||
         is_done)
         return err->status;
-    return gather(folder, err);
+    return models_visit(folder, gather, NULL, err);
 }

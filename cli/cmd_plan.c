@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/models.h"
 #include "cli/node.h"
 #include "cli/studies.h"
 #include "cli/tally.h"
@@ -219,9 +220,19 @@ enum status cmd_plan(int argc, char **argv, int *exit_status, struct err *err)
                       err) ||
         is_done)
         return err->status;
-    struct study study;
-    if (studies_open(&study, path, model, &overrides, err) == STATUS_OK)
-        (void)(print_plan(&study, &arguments, err) == 0);
-    study_close(&study);
+    struct models models;
+    if (models_open(&models, path, model, &overrides, err)) return err->status;
+    for (int i = 0; !err->status && (i < models.n || i == 0); i++) {
+        struct option_list chosen = overrides;
+        struct study study = {0};
+        if (models.n > 0)
+            printf("%smodel %s\n", i ? "\n" : "", models.names[i]);
+        if ((models.n == 0 || models_choose(&chosen, &models, i, &overrides,
+                                            err) == STATUS_OK) &&
+            studies_open(&study, path, model, &chosen, err) == STATUS_OK)
+            (void)(print_plan(&study, &arguments, err) == 0);
+        study_close(&study);
+    }
+    models_free(&models);
     return err->status;
 }

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "cli/command.h"
+#include "cli/models.h"
 #include "cli/results_file.h"
 #include "cli/studies.h"
 #include "cli/tally.h"
@@ -54,11 +55,21 @@ static void print_status(const char *folder, const struct study *study,
     free(holder);
 }
 
-static enum status report(const char *folder, int *exit_status, struct err *err)
+/* Of several models the state that asks for most: a run that is not finished,
+ * then failed units. */
+static enum status report(void *user, const char *folder, const char *name,
+                          bool is_begun, struct err *err)
 {
+    enum status *worst = user;
     struct journal *journal = NULL;
     struct study study = {0};
     struct tally tally = {0};
+    if (name) printf("%-9s %s\n", "model", name);
+    if (!is_begun) {
+        printf("%-9s 0, not begun\n", "units");
+        *worst = STATUS_INCOMPLETE;
+        return STATUS_OK;
+    }
     if (results_file_open_journal(&journal, folder, err) ||
         studies_open_journal(&study, journal, err) ||
         tally_count(&tally, &study.plan, journal, err))
@@ -68,7 +79,7 @@ static enum status report(const char *folder, int *exit_status, struct err *err)
     if (tally.failed) state = STATUS_UNITS_FAILED;
     if (tally.done + tally.failed < tally.units || tally.units == 0)
         state = STATUS_INCOMPLETE;
-    *exit_status = status_exit(state);
+    if (state == STATUS_INCOMPLETE || *worst == STATUS_OK) *worst = state;
 out:
     tally_free(&tally);
     study_close(&study);
@@ -80,7 +91,7 @@ enum status cmd_status(int argc, char **argv, int *exit_status, struct err *err)
 {
     bool is_help = false, is_done, has_exit_code = false;
     const char *folder;
-    int state = 0;
+    enum status state = STATUS_OK;
     const struct option_spec specs[] = {
         {"exit-code", 0, OPTION_SET, &has_exit_code},
         {"help", 'h', OPTION_HELP, &is_help}};
@@ -93,8 +104,8 @@ enum status cmd_status(int argc, char **argv, int *exit_status, struct err *err)
                                       .most = 1};
     if (command_parse(&line, help, &is_help, argc, argv, &folder, &is_done,
                       err) ||
-        is_done || report(folder, &state, err))
+        is_done || models_visit(folder, report, &state, err))
         return err->status;
-    if (has_exit_code) *exit_status = state;
+    if (has_exit_code) *exit_status = status_exit(state);
     return STATUS_OK;
 }

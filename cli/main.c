@@ -8,6 +8,7 @@
 #include "cli/cmd_run.h"
 #include "cli/cmd_verify.h"
 #include "cli/command.h"
+#include "cli/models.h"
 #include "cli/signals.h"
 #include "cli/version.h"
 #include "coordinator/serve.h"
@@ -66,8 +67,7 @@ static enum status execute_run(const void *arguments, struct group *group,
                                double start_s, bool *must_abort,
                                int *exit_status, struct err *err)
 {
-    return cmd_run_execute(arguments, group, start_s, must_abort, exit_status,
-                           err);
+    return models_run(arguments, group, start_s, must_abort, exit_status, err);
 }
 
 static enum status execute_verify(const void *arguments, struct group *group,

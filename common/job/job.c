@@ -35,6 +35,9 @@ void job_free(struct job *job)
 {
     free(job->title);
     free(job->model);
+    for (int i = 0; i < job->n_models; i++)
+        free(job->models[i]);
+    free(job->models);
     free(job->pairs_file);
     free(job->metrics);
     for (int i = 0; i < job->n_sweeps; i++)
@@ -257,6 +260,31 @@ static enum status read_analyses(const struct reading *r, const struct doc *doc,
     return STATUS_OK;
 }
 
+/* `model`, or `models`, of which a --set of `model` may choose one. */
+static enum status read_models(const struct reading *r, const struct doc *model,
+                               const struct doc *models, struct job *out)
+{
+    enum { MOST_MODELS = 1000 };
+    if (!model && !models)
+        return reading_fail(r, NULL, NULL,
+                            "the key model is missing (a folder; or models, a "
+                            "list of them)");
+    if (model && models && model->line >= 0)
+        return reading_fail(r, models, "models",
+                            "model and models exclude each other");
+    (void)reading_text(r, model, "model", &out->model);
+    if (!models || r->err->status) return r->err->status;
+    if (models->kind != DOC_LIST || models->n == 0 || models->n > MOST_MODELS)
+        return reading_expect(r, models, "models", "a list of folders");
+    out->models = mem_calloc(models->n, sizeof *out->models, "models", r->err);
+    for (size_t i = 0; i < models->n && !r->err->status; i++)
+        if (!reading_text(r, &models->items[i], "models", &out->models[i]))
+            out->n_models++;
+    if (!model && !r->err->status)
+        out->model = mem_strdup(out->models[0], r->err);
+    return r->err->status;
+}
+
 static enum status read_top_level(const struct reading *r,
                                   const struct keys *keys,
                                   struct inputs *inputs, struct job *out)
@@ -267,7 +295,7 @@ static enum status read_top_level(const struct reading *r,
     int weight = 0, align = -1;
     if (!at[KEY_JOB_TITLE]) out->title = mem_strdup(inputs->job, r->err);
     (void)reading_text(r, at[KEY_JOB_TITLE], "title", &out->title);
-    (void)reading_text(r, at[KEY_JOB_MODEL], "model", &out->model);
+    (void)read_models(r, at[KEY_JOB_MODEL], at[KEY_JOB_MODELS], out);
     (void)reading_choice(r, at[KEY_JOB_WEIGHTS], "weights", weights, 2,
                          &weight);
     out->is_processed = weight == 1;

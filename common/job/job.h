@@ -222,9 +222,12 @@ enum require { REQUIRE_NOTHING, REQUIRE_TOP1, REQUIRE_ATTRIBUTE };
 enum align { ALIGN_NONE, ALIGN_START, ALIGN_END };
 
 struct job {
-    const char *path;  /* of the job file, borrowed from inputs */
-    char *title;       /* owned; never NULL */
-    char *model;       /* folder as the job says, relative to the job; owned */
+    const char *path; /* of the job file, borrowed from inputs */
+    char *title;      /* owned; never NULL */
+    char *model;      /* folder as the job says, relative to the job; owned */
+    char **models;    /* `models`, of which model is then the first or the
+                       * one that --set chose; owned */
+    int n_models;
     bool is_processed; /* weights: processed */
     bool prepend_bos;
     const struct doc *pairs; /* inline list, within doc; NULL: pairs_file */

@@ -20,9 +20,10 @@
 #define JOB_KEYS(X) \
 X(JOB_TITLE, "title", "text", NULL, "the name of the job file", \
   "heads the report and the files") \
-X(JOB_MODEL, "model", "folder", NULL, NULL, \
+X(JOB_MODEL, "model", "folder", NULL, "`models` is given", \
   "holds config.json, model.safetensors (or its shards), vocab.json and merges.txt; `--model` overrides it") \
-X(JOB_MODELS, "models", KEY_LATER, NULL, "", "several models") \
+X(JOB_MODELS, "models", "list of folders", NULL, "`model` is given", \
+  "the job over each of several models, one after the other, in OUT/NAME with its own journal and files, NAME being the last part of the path; `--model` runs one alone") \
 X(JOB_WEIGHTS, "weights", "`raw` or `processed`", "raw", NULL, \
   "raw: as they are in the file; processed: LayerNorm folded, weights centred and value biases folded, as TransformerLens loads by default. Logit differences, probabilities and most patches are the same; zeroing z, v or pattern is not") \
 X(JOB_PREPEND_BOS, "prepend_bos", "true or false", "true", NULL, \

@@ -174,6 +174,15 @@ void results_job_write_root(struct results *results)
     put_digest(results, "digest_job", &job);
     put_digest(results, "digest_model", &plan->model);
     put_digest(results, "digest_tokens", &plan->pairs->digest);
+    const struct {
+        const char *name;
+        int32_t value;
+    } shape[] = {{"n_layer", plan->config->n_layer},
+                 {"n_head", plan->config->n_head},
+                 {"d_model", plan->config->d_model},
+                 {"d_mlp", plan->config->d_mlp}};
+    for (size_t i = 0; i < sizeof shape / sizeof *shape; i++)
+        h5_put_values(h5, "/", shape[i].name, H5_TYPE_I32, 1, &shape[i].value);
     if (plan->config->banner[0])
         h5_put_text(h5, "/", "banner", plan->config->banner);
 }

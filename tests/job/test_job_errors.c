@@ -23,7 +23,7 @@ static const struct row refused[] = {
      "unknown key 'zzzzz'; the keys here are title, model, models, weights, "
      "prepend_bos, pairs, prompts, require, both_ways, align, min_gap, "
      "metrics, sweeps, skip_unchanged, activations, analyses, memory, store"},
-    {"models: [a]", "models: not supported yet (several models)"},
+    {"models: [a]", "models: model and models exclude each other"},
     {"analyses: []",
      "analyses: found a list of 0, expected a list of at least one analysis"},
     {"analyses: [{name: lens}]",
@@ -370,9 +370,8 @@ static const struct row refused_files[] = {
      "job.yaml: line 3: analysis 'logit_lens': run: found both, expected "
      "clean: prompts alone have no corrupted run"},
     {"pairs: [{clean: a}]\nsweeps: [{site: z, by: [layer]}]\n",
-     "job.yaml: line 1: the key model is missing (folder: holds config.json, "
-     "model.safetensors (or its shards), vocab.json and merges.txt; `--model` "
-     "overrides it)"},
+     "job.yaml: line 1: the key model is missing (a folder; or models, a list "
+     "of them)"},
     {"model: m\nprompts: [{clean_tokens: [1]}]\nmetrics: [kl_clean]\nsweeps: "
      "[{site: z, by: [layer]}]\n",
      "job.yaml: line 4: sweep 'z': value: prompts alone have no corrupted run "

@@ -82,6 +82,22 @@ static void every_job_fits_both_models(void **state)
     }
 }
 
+/* GPT-2 medium, whose weights are not here: its job is only planned for. */
+static void the_job_of_gpt2_medium_fits_it(void **state)
+{
+    struct model_config medium = gpt2_config;
+    struct opened opened;
+    medium.n_layer = 24;
+    medium.n_head = 16;
+    medium.d_model = 1024;
+    medium.d_head = 64;
+    medium.d_mlp = 4096;
+    job_open(&opened, "gpt2-medium", &medium, *state);
+    assert_int_equal(opened.pairs.n, 2);
+    assert_string_equal(opened.job.sweeps[0].name, "masked");
+    job_close(&opened);
+}
+
 static void assert_tokens(const struct pair *pair, enum run run,
                           const int *expected, int n)
 {
@@ -230,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_job_fits_both_models),
+        cmocka_unit_test(the_job_of_gpt2_medium_fits_it),
         cmocka_unit_test(ioi_has_the_published_tokens),
         cmocka_unit_test(contraction_has_the_published_tokens),
         cmocka_unit_test(contraction_groups_have_the_published_prompts),

@@ -16,12 +16,14 @@ from .results import Results, ResultsError, open  # pylint: disable=redefined-bu
 from .cells import cell_names
 from .compare import diff
 from .importance import importance, interactions
+from .models import by_depth, open_models
 from .statistics import (by_label, confidence_intervals, mean, mean_by_group,
                          normalised, top_cells)
 from .tracing import by_subject
 from .viewers import View, attention, neurons
 
-__all__ = ["Results", "ResultsError", "View", "attention", "by_label", "by_subject",
-           "cell_names",
+__all__ = ["Results", "ResultsError", "View", "attention", "by_depth", "by_label",
+           "by_subject", "cell_names",
            "confidence_intervals", "diff", "importance", "interactions", "mean",
-           "mean_by_group", "neurons", "normalised", "open", "top_cells"]
+           "mean_by_group", "neurons", "normalised", "open", "open_models",
+           "top_cells"]
