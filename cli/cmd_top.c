@@ -7,10 +7,12 @@
 #include "common/store/top.h"
 
 static const char help[] =
-    "usage: patchsweep top OUT [SWEEP] [options]\n"
+    "usage: patchsweep top OUT [NAME] [options]\n"
     "\n"
     "The cells with the largest mean effect over the pairs, strongest first,\n"
-    "from OUT/results.h5: of one sweep, or of each.\n"
+    "from OUT/results.h5: of one sweep, or of each. Of the analyses "
+    "decompose,\n"
+    "heads and head_scores the parts with the largest mean values.\n"
     "\n"
     "  -n, --number N     so many cells (default 10)\n"
     "  --metric NAME      by this metric (default: the sweep's first)\n"
@@ -48,7 +50,7 @@ enum status cmd_top(int argc, char **argv, int *exit_status, struct err *err)
     const struct option_spec specs[] = {{"number", 'n', OPTION_COUNT, &n},
                                         {"metric", 0, OPTION_TEXT, &metric},
                                         {"help", 'h', OPTION_HELP, &is_help}};
-    static const char *const names[] = {"OUT", "SWEEP"};
+    static const char *const names[] = {"OUT", "NAME"};
     const struct command_line line = {.command = "top",
                                       .specs = specs,
                                       .n_specs = 3,

@@ -327,6 +327,24 @@ static void note_answers(struct results_analysis *a)
     }
 }
 
+/* axes and metric_names, as of sweeps: of the arrays that lie as the first. */
+static void put_axes(const struct results_analysis *a)
+{
+    const char *dims = shape_arrays[a->shape.first].dims;
+    char axes[H5_NAME_BYTES], names[H5_NAME_BYTES] = "";
+    snprintf(axes, sizeof axes, "%s%s", a->shape.n_runs ? "run " : "", dims);
+    for (int i = a->shape.first; i < (int)a->shape.end; i++) {
+        size_t n = strlen(names);
+        if (strcmp(shape_arrays[i].dims, dims) == 0 &&
+            !(shape_arrays[i].flags & ARRAY_WHOLE) &&
+            results_analysis_has(a, (enum shape_array)i))
+            snprintf(names + n, sizeof names - n, "%s%s", n ? " " : "",
+                     shape_arrays[i].name);
+    }
+    h5_put_text(a->results->h5, a->layout.group, "axes", axes);
+    h5_put_text(a->results->h5, a->layout.group, "metric_names", names);
+}
+
 static void close_writer(struct writer *w)
 {
     for (int i = 0; i < SHAPE_ARRAY_COUNT; i++)
@@ -374,6 +392,7 @@ void results_analysis_write(struct results *results, int item)
     h5_put_text(results->h5, group, "kind", analysis_kind_name(analysis->kind));
     h5_put_text(results->h5, group, "weights",
                 results->plan->job->is_processed ? "processed" : "raw");
+    put_axes(&w.a);
 out:
     close_writer(&w);
 }

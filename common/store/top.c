@@ -30,7 +30,7 @@ struct table {
     struct column columns[MOST_COLUMNS];
     int n_columns;
     float *value, *effect,
-        *recovered; /* [cell]; owned; recovered may be NULL */
+        *recovered; /* [cell]; owned; of an analysis value alone */
     size_t *order;  /* cells, strongest first; owned */
     size_t n_order;
 };
@@ -78,11 +78,25 @@ static void add_group_columns(struct table *t, enum axis axis)
     }
 }
 
+/* Axes that only analyses have. */
+static bool add_other_column(struct table *t, const char *axis, size_t n)
+{
+    static const char *const names[] = {"run", "component"};
+    for (int i = 0; i < 2; i++) {
+        if (strlen(names[i]) != n || strncmp(names[i], axis, n) != 0) continue;
+        add_column(t, names[i], t->n_axes);
+        t->n_axes++;
+        return true;
+    }
+    return false;
+}
+
 /* A column an axis of the text "layer position"; for `cell` its list's. */
 static void add_columns(struct table *t, const char *axes)
 {
     while (*axes) {
         size_t n = strcspn(axes, " ");
+        (void)add_other_column(t, axes, n);
         for (int axis = 0; axis < AXIS_COUNT; axis++) {
             const char *name = axis_name((enum axis)axis);
             if (strlen(name) != n || strncmp(name, axes, n) != 0) continue;
@@ -134,13 +148,13 @@ static int by_size(const void *a, const void *b)
 
 static void sort_cells(struct table *t, int n)
 {
+    const float *by = t->effect ? t->effect : t->value;
     struct strength *all =
         mem_calloc(t->n_cells, sizeof *all, "cells to sort", t->err);
     t->order = mem_calloc(t->n_cells, sizeof *t->order, "cells", t->err);
     size_t n_all = 0;
     for (size_t i = 0; all && t->order && i < t->n_cells; i++)
-        if (!isnan(t->effect[i]))
-            all[n_all++] = (struct strength){fabsf(t->effect[i]), i};
+        if (!isnan(by[i])) all[n_all++] = (struct strength){fabsf(by[i]), i};
     if (n_all > 0) qsort(all, n_all, sizeof *all, by_size);
     t->n_order = n_all < (size_t)n ? n_all : (size_t)n;
     for (size_t i = 0; i < t->n_order; i++)
@@ -177,20 +191,27 @@ static void print(struct buf *out, const struct table *t)
     for (int c = 0; c < t->n_columns; c++)
         print_cell(out, t->columns[c].name, NUMBER);
     print_cell(out, "value", NUMBER);
-    print_cell(out, "effect", NUMBER);
+    if (t->effect) print_cell(out, "effect", NUMBER);
     if (t->recovered) print_cell(out, "recovered", NUMBER);
     buf_u8(out, '\n');
     for (size_t i = 0; i < t->n_order; i++) {
         size_t cell = t->order[i];
         for (int c = 0; c < t->n_columns; c++)
             print_cell(out, text_at(t, c, cell), NUMBER);
-        buf_printf(out, "  %*.5f  %*.5f", NUMBER, (double)t->value[cell],
-                   NUMBER, (double)t->effect[cell]);
+        buf_printf(out, "  %*.5f", NUMBER, (double)t->value[cell]);
+        if (t->effect)
+            buf_printf(out, "  %*.5f", NUMBER, (double)t->effect[cell]);
         if (t->recovered)
             buf_printf(out, "  %*.5f", NUMBER, (double)t->recovered[cell]);
         buf_u8(out, '\n');
     }
     if (t->n_order == 0) buf_printf(out, "  (no cell has a mean yet)\n");
+}
+
+/* The line above a table, and a blank one between two. */
+static void print_head(struct buf *out, const char *name, const char *metric)
+{
+    buf_printf(out, "%s%s: %s\n", out->n ? "\n" : "", name, metric);
 }
 
 static void free_table(struct table *t)
@@ -223,8 +244,8 @@ static char *choose_metric(const char *names, const char *metric,
         at += here + (at[here] == ' ');
     }
     free(first);
-    (void)err_set(err, STATUS_USAGE, "sweep %s has no metric %s; it has: %s",
-                  sweep, metric, names);
+    (void)err_set(err, STATUS_USAGE, "%s has no metric %s; it has: %s", sweep,
+                  metric, names);
     return NULL;
 }
 
@@ -242,7 +263,7 @@ static void print_sweep(struct buf *out, struct h5 *h5, const char *sweep,
     t.value = read_array(&t, chosen, "_overall");
     t.recovered = read_array(&t, chosen, "_recovered_overall");
     t.effect = read_array(&t, chosen, "_effect_overall");
-    buf_printf(out, "%s: %s\n", sweep, chosen);
+    print_head(out, sweep, chosen);
     if (!t.value || !t.effect) {
         buf_printf(out, "  (no pair is selected)\n");
         goto out;
@@ -254,6 +275,54 @@ out:
     free(axes);
     free(names);
     free(chosen);
+}
+
+/* One array of an analysis, whose means end in suffix. */
+static void print_parts(struct buf *out, struct h5 *h5, const char *group,
+                        const char *array, const char *suffix, int n,
+                        struct err *err)
+{
+    struct table t = {.h5 = h5, .err = err, .group = group};
+    char *axes = h5_get_text(h5, group, "axes");
+    if (axes) add_columns(&t, axes);
+    t.value = axes ? read_array(&t, array, suffix) : NULL;
+    if (t.value) {
+        sort_cells(&t, n);
+        print_head(out, strchr(group, '/') + 1, array);
+    }
+    if (t.value && !err->status && !h5_is_failed(h5)) print(out, &t);
+    free_table(&t);
+    free(axes);
+}
+
+/* False where the kind has no such table. */
+static bool print_analysis(struct buf *out, struct h5 *h5, const char *name,
+                           const char *metric, int n, struct err *err)
+{
+    static const char *const kinds[] = {"decompose", "heads", "head_scores"};
+    static const char *const scores[] = {"previous_token", "duplicate_token",
+                                         "induction"};
+    char group[PATH_BYTES];
+    int kind = 0;
+    snprintf(group, sizeof group, "analyses/%s", name);
+    char *text = h5_get_text(h5, group, "kind");
+    char *names = h5_get_text(h5, group, "metric_names");
+    while (kind < 3 && text && strcmp(text, kinds[kind]) != 0)
+        kind++;
+    free(text);
+    if (kind == 3 || !names || h5_is_failed(h5)) {
+        free(names);
+        return false;
+    }
+    if (!metric && kind < 2)
+        metric = strstr(names, "logit_diff") ? "logit_diff" : "logit";
+    char *chosen = metric ? choose_metric(names, metric, name, err) : NULL;
+    for (int i = 0; i < (metric ? 1 : 3) && !err->status; i++)
+        print_parts(out, h5, group, chosen ? chosen : scores[i],
+                    kind < 2 ? "_overall" : "", n, err);
+    free(chosen);
+    free(names);
+    return true;
 }
 
 struct names {
@@ -272,11 +341,12 @@ static bool note_name(void *user, const char *name)
     return names->items[names->n++] != NULL;
 }
 
-enum status top_print(struct buf *out, const char *folder, const char *sweep,
+enum status top_print(struct buf *out, const char *folder, const char *name,
                       const char *metric, int n, struct err *err)
 {
     struct names names = {.err = err};
     bool is_found = false;
+    size_t n_sweeps;
     char *path = file_join(folder, "results.h5", err);
     if (!path) return err->status;
     if (!file_exists(path)) {
@@ -289,19 +359,28 @@ enum status top_print(struct buf *out, const char *folder, const char *sweep,
     struct h5 *h5 = h5_open(path, err);
     if (!h5) goto out;
     h5_list(h5, "sweeps", note_name, &names);
+    n_sweeps = names.n;
+    if (h5_has(h5, "analyses")) h5_list(h5, "analyses", note_name, &names);
     for (size_t i = 0; i < names.n && !err->status; i++) {
-        if (sweep && strcmp(sweep, names.items[i]) != 0) continue;
-        if (is_found) buf_u8(out, '\n');
+        if (name && strcmp(name, names.items[i]) != 0) continue;
+        if (!name && metric && i >= n_sweeps) break; /* a metric of sweeps */
         is_found = true;
-        print_sweep(out, h5, names.items[i], metric, n, err);
+        if (i < n_sweeps)
+            print_sweep(out, h5, names.items[i], metric, n, err);
+        else if (!print_analysis(out, h5, names.items[i], metric, n, err) &&
+                 name)
+            buf_printf(out,
+                       "%s: only decompose, heads and head_scores have a "
+                       "table here\n",
+                       name);
     }
-    if (!is_found && sweep && !err->status && !h5_is_failed(h5)) {
+    if (!is_found && name && !err->status && !h5_is_failed(h5)) {
         struct buf list = {0};
         for (size_t i = 0; i < names.n; i++)
             buf_printf(&list, "%s%s", i ? ", " : "", names.items[i]);
-        (void)err_set(err, STATUS_USAGE, "%s has no sweep %s; it has: %.*s",
-                      path, sweep, (int)list.n,
-                      list.n ? (const char *)list.data : "");
+        (void)err_set(err, STATUS_USAGE,
+                      "%s has no sweep or analysis %s; it has: %.*s", path,
+                      name, (int)list.n, list.n ? (const char *)list.data : "");
         buf_free(&list);
     }
     if (h5_close(h5, err) || buf_check(out, "the table", err)) goto out;

@@ -215,6 +215,25 @@ class Analyses(program.ProgramTest):
             self.assertEqual(data.attrs["kind"], "decompose")
 
 
+    def test_top_prints_what_adds_most(self):
+        text = self.check(run(["top", self.out, "-n", "3"])).stdout
+        tables = [line for line in text.splitlines() if ": " in line and "***" not in line]
+        self.assertEqual(tables, ["decompose: logit_diff", "heads: logit_diff",
+                                  "head_scores: previous_token", "head_scores: duplicate_token",
+                                  "head_scores: induction"])
+        rows = self.check(run(["top", self.out, "heads", "-n", "1"])).stdout.splitlines()
+        self.assertEqual(rows[-2].split(), ["run", "layer", "head", "position", "value"])
+        values = self.group("heads")["logit_diff_overall"][()]
+        at = np.unravel_index(np.argmax(np.abs(values)), values.shape)
+        self.assertEqual(rows[-1].split(), [("clean", "corrupted")[at[0]], str(at[1]), str(at[2]),
+                                            "end", f"{values[at]:.5f}"])
+        text = self.check(run(["top", self.out, "attention"])).stdout
+        self.assertIn("only decompose, heads and head_scores", text)
+        text = self.check(run(["top", self.out, "no_such"]), 2).stderr
+        self.assertIn("no sweep or analysis no_such; it has: attention", text.replace(
+            "logit_lens, own, decompose, heads, neurons, attention", "attention"))
+
+
 class Resumed(program.ProgramTest):
     """What is added to a job, and what is changed in it."""
 
@@ -248,22 +267,6 @@ class Resumed(program.ProgramTest):
         self.check(run(["run", changed, "-o", out, "--accept-change"]))
         with h5py.File(os.path.join(out, "results.h5")) as file:
             self.assertEqual(file["analyses/logit_lens/rank"].shape, (3,))
-
-    def test_head_scores_do_not_hang_on_the_pairs(self):
-        job = self.job("a.yaml", n_pairs=3, analyses=ANALYSES[-1:], seed=1)
-        other = self.job("b.yaml", n_pairs=3, analyses=ANALYSES[-1:], seed=2)
-        out = self.path("out")
-        self.check(run(["run", job, "-o", out]))
-        n = len(program.units(program.read_journal(out)))
-        text = self.check(run(["run", other, "-o", out, "--accept-change"])).stderr
-        self.assertIn("1 of ", text)
-        self.assertNotIn("head_scores was changed", text)
-        self.assertEqual(len(program.units(program.read_journal(out))), 2 * n - 1)
-
-    def test_what_is_too_large_is_refused(self):
-        job = self.job(n_pairs=1, analyses=["{name: head_scores, length: 9}"])
-        text = self.check(run(["run", job, "-o", self.path("out")]), 2).stderr
-        self.assertIn("9 tokens twice are more than the 16 positions", text)
 
 
 if __name__ == "__main__":

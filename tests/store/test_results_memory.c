@@ -10,24 +10,34 @@
 #include <cmocka.h>
 
 #include "common/plan/result.h"
+#include "common/plan/shape.h"
 #include "common/store/results.h"
 #include "common/store/top.h"
 #include "tests/base/fail_alloc.h"
 #include "tests/job/job_text.h"
 #include "tests/store/temporary.h"
 
-static const char job_text[] =
-    "model: m\n"
-    "metrics: [logit_diff]\n"
-    "pairs:\n"
-    "- {clean_tokens: [1, 2, 3], corrupted_tokens: [1, 5, 3],"
-    " answer_tokens: 7, wrong_tokens: 8, positions: {here: 1}}\n"
-    "- {clean_tokens: [1, 2], corrupted_tokens: [1, 5], answer_tokens: 7,"
+#define PAIRS                                                                  \
+    "model: m\n"                                                               \
+    "metrics: [logit_diff]\n"                                                  \
+    "pairs:\n"                                                                 \
+    "- {clean_tokens: [1, 2, 3], corrupted_tokens: [1, 5, 3],"                 \
+    " answer_tokens: 7, wrong_tokens: 8, positions: {here: 1}}\n"              \
+    "- {clean_tokens: [1, 2], corrupted_tokens: [1, 5], answer_tokens: 7,"     \
     " wrong_tokens: 8}\n"
+
+static const char job_text[] = PAIRS
     "sweeps:\n"
     "- {name: one, site: resid_pre, by: [layer, position]}\n"
     "- {name: two, site: z, by: [label, head], store: {pairs: none, top: 2}}\n"
     "- {name: three, site: mlp_post, neurons: [L0N1, L1N2], value: zero}\n";
+
+static const char analyses_text[] =
+    PAIRS "analyses:\n"
+          "- {name: logit_lens, run: clean, mid: false, top: 1}\n"
+          "- {name: neurons, run: clean, top: 2}\n"
+          "- {name: attention, run: clean, heads: [L1H0]}\n"
+          "- {name: head_scores, length: 3}\n";
 
 static char folder[TEMPORARY_PATH];
 
@@ -55,6 +65,14 @@ static void append_unit(struct fixture *f, uint64_t number)
         result.n_pairs = f->plan.blocks[unit.block].n;
         for (int p = 0; p < result.n_pairs; p++)
             baselines[p].values = values;
+    } else if (unit.kind == UNIT_ANALYSIS) {
+        struct shape shape;
+        bool has_block = unit.block != PLAN_NO_BLOCK;
+        shape_open_block(&shape, &f->plan, unit.item, unit.block);
+        result.kind = UNIT_ANALYSIS;
+        result.n_values = shape_unit_values(
+            &shape, has_block ? f->plan.blocks[unit.block].n : 0);
+        assert_true(result.n_values <= sizeof values / sizeof *values);
     } else {
         result.n_lanes = result_lanes(&f->plan, &unit);
         assert_true(result.n_lanes <= sizeof values / sizeof *values);
@@ -66,14 +84,14 @@ static void append_unit(struct fixture *f, uint64_t number)
     buf_free(&bytes);
 }
 
-static void set_up(struct fixture *f)
+static void set_up(struct fixture *f, const char *text)
 {
     struct err err = {0};
     struct digest model = {{0}};
     struct buf record = {0};
     uint64_t cut;
     *f = (struct fixture){0};
-    assert_int_equal(job_text_parse(&f->job, &f->inputs, job_text, &err), 0);
+    assert_int_equal(job_text_parse(&f->job, &f->inputs, text, &err), 0);
     assert_int_equal(
         pairs_build(&f->pairs, &f->job, &f->inputs, &small_config, NULL, &err),
         0);
@@ -106,15 +124,15 @@ static void tear_down(struct fixture *f)
     inputs_free(&f->inputs);
 }
 
-static void any_allocation_of_gather_may_fail(void **state)
+/* Allocations 1, 1 + step, 1 + 2 step .. fail, each in its turn. */
+static void check_gather(const char *text, size_t step)
 {
-    (void)state;
     struct fixture f;
     const struct results_options options = {.store_limit = RESULTS_STORE_LIMIT};
     struct results_summary summary;
     struct err err = {0};
     struct stat before, after;
-    set_up(&f);
+    set_up(&f, text);
     char path[2 * TEMPORARY_PATH];
     snprintf(path, sizeof path, "%s", temporary_file(folder, "results.h5"));
     assert_int_equal(
@@ -123,7 +141,7 @@ static void any_allocation_of_gather_may_fail(void **state)
     assert_false(summary.is_complete);
     assert_int_equal(stat(path, &before), 0);
     size_t number = 1;
-    for (;; number++) {
+    for (;; number += step) {
         journal_close(f.journal); /* what it has allocated is counted anew */
         assert_int_equal(journal_open_reader(&f.journal,
                                              temporary_file(folder, "journal"),
@@ -149,6 +167,18 @@ static void any_allocation_of_gather_may_fail(void **state)
     }
     assert_true(number > 100);
     tear_down(&f);
+}
+
+static void any_allocation_of_gathered_analyses_may_fail(void **state)
+{
+    (void)state;
+    check_gather(analyses_text, 7);
+}
+
+static void any_allocation_of_gather_may_fail(void **state)
+{
+    (void)state;
+    check_gather(job_text, 1);
 }
 
 static void any_allocation_of_top_may_fail(void **state)
@@ -215,6 +245,7 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_allocation_of_gathered_analyses_may_fail),
         cmocka_unit_test(any_allocation_of_gather_may_fail),
         cmocka_unit_test(any_allocation_of_top_may_fail),
         cmocka_unit_test(top_names_what_there_is),
