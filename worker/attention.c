@@ -162,6 +162,7 @@ void attention_run(struct engine *engine, int layer)
 {
     for (size_t l = 0; l < engine->n_lanes; l++) {
         struct lane *lane = &engine->lanes[l];
+        if (lane->freeze & FREEZE_ATTENTION) continue;
         bool has_rows = lane->first_key < lane->n_tokens;
         for (int at = 0; !has_rows && at < lane->n_tokens; at++)
             has_rows = lane->row_of[at] >= 0;

@@ -45,6 +45,9 @@ site_set base_run_sites_needed(const struct job *job)
         sites |= edited_sites(sweep);
         for (int k = 0; k < sweep->n_edits; k++)
             sites |= edited_sites(&sweep->edits[k]);
+        const struct path *path = sweep->path;
+        if (path) sites |= site_bit(SITE_Z); /* what is frozen */
+        if (path && path->kind != PATH_IOI) sites |= site_bit(SITE_MLP_POST);
     }
     return sites & ~(site_bit(SITE_EMBED) | site_bit(SITE_RESID_POST));
 }

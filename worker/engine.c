@@ -89,7 +89,11 @@ size_t engine_lane_rows(const struct lane *lane)
              !lane->edits[e].is_standing && i < lane->edits[e].rows.n; i++)
             if (lane->edits[e].rows.at[i] < first)
                 first = lane->edits[e].rows.at[i];
-    return first > lane->last_read ? 0 : (size_t)(lane->last_read - first + 1);
+    if (first > lane->last_read) return 0;
+    size_t most = (size_t)(lane->last_read - first + 1), edited = 0;
+    for (int e = 0; e < lane->n_edits; e++)
+        edited += (size_t)lane->edits[e].rows.n;
+    return lane->freeze && edited < most ? edited : most;
 }
 
 /* Lanes without a base: all rows, token embedding alone. */
@@ -115,6 +119,22 @@ static void add_positions(struct engine *engine)
         const float *position = w->wpe + (size_t)engine->rows[r].at * C;
         for (size_t c = 0; c < C; c++)
             engine->x[r * C + c] += position[c];
+    }
+}
+
+/* LayerNorm anew in the rows of lanes that freeze its scale. */
+static void freeze_norm(struct engine *engine, int layer)
+{
+    const struct layer_weights *w = &engine->weights->layer[layer];
+    size_t C = (size_t)engine->weights->config.d_model;
+    for (size_t r = 0; r < engine->n_rows; r++) {
+        const struct row *row = &engine->rows[r];
+        const struct lane *lane = &engine->lanes[row->lane];
+        if (lane->freeze & FREEZE_NORM)
+            kernels_layernorm_frozen(
+                engine->h + r * C, engine->x + r * C,
+                base_run_row(lane->base, SITE_RESID_PRE, layer, row->at),
+                w->ln1_gain, w->ln1_bias, C, engine->weights->config.ln_eps);
     }
 }
 
@@ -165,6 +185,7 @@ static void project_qkv(struct engine *engine, int layer)
     if (n == 0) return;
     kernels_layernorm(engine->h, engine->x, lw->ln1_gain, lw->ln1_bias, n, C,
                       w->config.ln_eps);
+    freeze_norm(engine, layer);
     if (layer < w->config.n_layer - 1) {
         kernels_matmul(engine->qkv, 3 * C, engine->h, C, lw->w_qkv, 3 * C, n,
                        3 * C, C, 1, 0);
@@ -216,6 +237,7 @@ static void run_attention_block(struct engine *engine, int layer)
     rows_edit(engine, SITE_K, layer);
     rows_edit(engine, SITE_V, layer);
     attention_run(engine, layer);
+    rows_freeze(engine, SITE_Z, layer, FREEZE_ATTENTION);
     if (layer == engine->weights->config.n_layer - 1)
         drop_unread(engine, layer);
     rows_edit(engine, SITE_Z, layer);
@@ -244,6 +266,7 @@ static void run_mlp_block(struct engine *engine, int layer)
     rows_edit(engine, SITE_MLP_PRE, layer);
     kernels_activation(engine->mlp, engine->mlp, engine->n_rows * F,
                        config->activation);
+    rows_freeze(engine, SITE_MLP_POST, layer, FREEZE_MLP);
     rows_edit(engine, SITE_MLP_POST, layer);
     if (engine->n_rows > 0) {
         kernels_matmul(engine->out, C, engine->mlp, F, w->w_out, C,

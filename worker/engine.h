@@ -15,6 +15,9 @@
  *   attn_out, resid_mid; edits            + rows edited there
  *   mlp_pre, mlp_post, mlp_out, resid_post; edits
  *
+ * A lane that freezes attention keeps its edited rows alone: z is the base's
+ * in every layer, but where it is edited; with FREEZE_MLP mlp_post too.
+ *
  * A base run is a lane without a base: all its rows are dirty from the
  * embedding on, and its states are kept as the layers pass. There is no
  * second forward pass. */
@@ -46,6 +49,7 @@ struct lane {
     size_t noise_rows;
     const struct captured *captured; /* what this lane keeps */
     int n_captured;
+    int freeze;          /* bits of enum freeze: what stays the base's */
     const bool *is_read; /* (S) rows whose final state is wanted; NULL: all */
     int last_read;       /* the last of them; rows after it are never run */
     /* the engine's own */

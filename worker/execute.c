@@ -14,6 +14,7 @@
 #include "worker/estimate.h"
 #include "worker/kept.h"
 #include "worker/measure.h"
+#include "worker/paths.h"
 #include "worker/tables.h"
 
 /* Which cell a lane of the micro-batch is. */
@@ -21,8 +22,9 @@ struct lane_of {
     int item; /* pair within the block */
     int sample;
     uint64_t cell;
-    uint64_t number; /* of the lane in the unit */
+    uint64_t number; /* of the lane in the unit; CARRIER: none */
 };
+static const uint64_t CARRIER = UINT64_MAX; /* carries what a sender changes */
 
 struct executor {
     const struct plan *plan;
@@ -34,6 +36,7 @@ struct executor {
     struct analyser *analyser;
     const char *out;    /* where parts go; NULL: nowhere */
     struct arena arena; /* edits of the micro-batch */
+    struct paths paths;
     size_t max_rows, max_tokens;
     struct lane *lanes;        /* (max_rows); owned, as all below */
     struct lane_of *lanes_of;  /* (max_rows) */
@@ -58,6 +61,7 @@ size_t executor_floor_bytes(const struct plan *plan)
     return engine_bytes(plan->config, rows, tokens) +
            measure_bytes(plan->config, rows) + kept_floor_bytes(plan) +
            analyser_bytes(plan) + estimate_bytes(plan) +
+           paths_floor_bytes(plan, tokens) +
            rows * (sizeof(struct lane) + sizeof(struct lane_of) +
                    sizeof(struct measure_row) + METRIC_COUNT * sizeof(double));
 }
@@ -78,6 +82,12 @@ static enum status open_parts(struct executor *e,
         mem_calloc(e->max_rows * METRIC_COUNT, sizeof *e->values, what, err);
     e->row_values = mem_calloc(e->max_tokens, sizeof *e->row_values, what, err);
     if (err->status) return err->status;
+    size_t n_samples = 1;
+    for (int s = 0; s < plan->job->n_sweeps; s++)
+        if ((size_t)plan->grids[s].n_samples > n_samples)
+            n_samples = (size_t)plan->grids[s].n_samples;
+    if (paths_open(&e->paths, PLAN_BLOCK_PAIRS * n_samples, err))
+        return err->status;
     e->engine = engine_open(e->weights, e->max_rows, e->max_tokens, err);
     if (!e->engine) return err->status;
     e->measure = measure_open(e->weights, e->max_rows, err);
@@ -125,6 +135,7 @@ void executor_close(struct executor *e)
     run_cache_close(e->cache);
     measure_close(e->measure);
     engine_close(e->engine);
+    paths_close(&e->paths);
     arena_free(&e->arena);
     free(e->lanes);
     free(e->lanes_of);
@@ -190,6 +201,7 @@ static size_t collect_rows(struct work *work, size_t lane, size_t n)
     const struct prompt *prompt = &pair->run[run];
     bool has_loss = (work->wanted & 1u << METRIC_LOSS) != 0;
     int read = 0;
+    if (of->number == CARRIER) return n;
     for (int at = 0; at < prompt->n_tokens; at++) {
         bool is_read = plan_is_read(pair, run, false, at);
         const float *state =
@@ -201,6 +213,10 @@ static size_t collect_rows(struct work *work, size_t lane, size_t n)
                 block_pair_row(item, pair, run, at, is_read ? read : -1);
             e->rows[n].base = e->lanes[lane].base;
             e->rows[n].state = state;
+            if (e->lanes[lane].freeze & FREEZE_NORM)
+                e->rows[n].norm =
+                    base_run_row(&item->runs[run], SITE_RESID_POST,
+                                 e->weights->config.n_layer - 1, at);
             e->rows[n].values = e->values + n * METRIC_COUNT;
             n++;
         }
@@ -220,6 +236,7 @@ static enum status combine(struct work *work, size_t lane, size_t *first,
     enum run run = work->sweep->base;
     const struct base_run *base = e->lanes[lane].base;
     bool has_loss = (work->wanted & 1u << METRIC_LOSS) != 0;
+    if (of->number == CARRIER) return STATUS_OK;
     for (int at = 0; at < pair->run[run].n_tokens; at++) {
         e->row_values[at] = base->measured + (size_t)at * METRIC_COUNT;
         if (plan_is_read(pair, run, has_loss, at) &&
@@ -241,7 +258,7 @@ static enum status flush(struct work *work, struct err *err)
 {
     struct executor *e = work->e;
     if (work->n_lanes == 0) return STATUS_OK;
-    engine_run(e->engine, e->lanes, work->n_lanes, NULL);
+    engine_run(e->engine, e->lanes, work->n_lanes, e->paths.items);
     size_t n = 0, first = 0;
     for (size_t lane = 0; lane < work->n_lanes; lane++)
         n = collect_rows(work, lane, n);
@@ -276,6 +293,42 @@ static enum status fill_lane(struct work *work, struct lane *lane, int item,
     return STATUS_OK;
 }
 
+static bool has_room(const struct work *work, size_t rows)
+{
+    return work->n_rows + rows <= work->e->max_rows &&
+           work->n_lanes < work->e->max_rows;
+}
+
+static void put_lane(struct work *work, const struct lane *lane, size_t rows,
+                     struct lane_of of)
+{
+    work->e->lanes[work->n_lanes] = *lane;
+    work->e->lanes_of[work->n_lanes] = of;
+    work->n_lanes++;
+    work->n_rows += rows;
+}
+
+/* The edits of a cell, in the arena of the micro-batch. */
+static enum status edit_cell(struct work *work, struct lane *lane,
+                             uint64_t cell, int item, int sample,
+                             struct err *err)
+{
+    struct executor *e = work->e;
+    const struct grid *grid = &e->plan->grids[work->unit.item];
+    struct edit_list edits;
+    enum cell_status status;
+    if (plan_cell(&status, &edits, e->plan, work->unit.item,
+                  work->block->pairs[item], sample, cell, work->tables,
+                  &e->arena, err))
+        return err->status;
+    if (grid->path)
+        paths_resolve(&e->paths, (size_t)(item * grid->n_samples + sample),
+                      &edits);
+    *lane = (struct lane){
+        .edits = edits.items, .n_edits = edits.n, .freeze = edits.freeze};
+    return fill_lane(work, lane, item, sample, err);
+}
+
 /* Add one cell of one pair to the micro-batch, if it is run at all. */
 static enum status add_lane(struct work *work, uint64_t cell, int item,
                             int sample, struct err *err)
@@ -292,26 +345,58 @@ static enum status add_lane(struct work *work, uint64_t cell, int item,
                 NAN;
         return STATUS_OK;
     }
-    struct edit_list edits;
-    if (plan_cell(&status, &edits, e->plan, work->unit.item, pair, sample, cell,
-                  work->tables, &e->arena, err))
-        return err->status;
-    struct lane lane = {.edits = edits.items, .n_edits = edits.n};
-    if (fill_lane(work, &lane, item, sample, err)) return err->status;
+    struct lane lane;
+    if (edit_cell(work, &lane, cell, item, sample, err)) return err->status;
     size_t rows = engine_lane_rows(&lane);
-    if (work->n_rows + rows > e->max_rows || work->n_lanes == e->max_rows) {
-        /* the edits just made live in the arena: flush, then make them anew */
+    /* the edits just made live in the arena: flush, then make them anew */
+    if (!has_room(work, rows) &&
+        (flush(work, err) || edit_cell(work, &lane, cell, item, sample, err)))
+        return err->status;
+    put_lane(work, &lane, rows, (struct lane_of){item, sample, cell, number});
+    return STATUS_OK;
+}
+
+/* Add the carrying pass of a pair and sample, where anything needs it. */
+static enum status add_carrier(struct work *work, uint64_t cell, int item,
+                               int sample, struct err *err)
+{
+    struct executor *e = work->e;
+    int n_samples = e->plan->grids[work->unit.item].n_samples;
+    size_t i = (size_t)(item * n_samples + sample);
+    const struct path_carry *carry = &e->paths.carries[i];
+    struct lane lane = {.edits = carry->edits.items,
+                        .n_edits = carry->edits.n,
+                        .freeze = carry->edits.freeze};
+    if (carry->n_captures == 0) return STATUS_OK;
+    if (paths_add(&e->paths, i, &lane, e->plan->config, err) ||
+        fill_lane(work, &lane, item, sample, err))
+        return err->status;
+    size_t rows = engine_lane_rows(&lane);
+    if (!has_room(work, rows) &&
+        (flush(work, err) || fill_lane(work, &lane, item, sample, err)))
+        return err->status;
+    put_lane(work, &lane, rows, (struct lane_of){item, sample, cell, CARRIER});
+    return STATUS_OK;
+}
+
+/* Add the carrying passes that cell i of the unit and the next ones of its
+ * sender share, as many as fit; *end is the first cell beyond them. */
+static enum status carry(struct work *work, uint64_t i, uint64_t *end,
+                         struct err *err)
+{
+    struct executor *e = work->e;
+    uint64_t cell = plan_unit_cell(e->plan, &work->unit, i), n;
+    if (paths_are_full(&e->paths)) {
         if (flush(work, err)) return err->status;
-        if (plan_cell(&status, &edits, e->plan, work->unit.item, pair, sample,
-                      cell, work->tables, &e->arena, err))
-            return err->status;
-        lane = (struct lane){.edits = edits.items, .n_edits = edits.n};
-        if (fill_lane(work, &lane, item, sample, err)) return err->status;
+        paths_reset(&e->paths);
     }
-    e->lanes[work->n_lanes] = lane;
-    e->lanes_of[work->n_lanes] = (struct lane_of){item, sample, cell, number};
-    work->n_lanes++;
-    work->n_rows += rows;
+    if (paths_fill(&e->paths, e->plan, &work->unit, i, work->runs, work->tables,
+                   &n, err))
+        return err->status;
+    for (int item = 0; item < work->block->n; item++)
+        for (int s = 0; s < e->plan->grids[work->unit.item].n_samples; s++)
+            if (add_carrier(work, cell, item, s, err)) return err->status;
+    *end = i + n;
     return STATUS_OK;
 }
 
@@ -343,8 +428,12 @@ static enum status run_sweep(struct work *work, struct err *err)
                                           &e->arena};
         return estimate_run(&estimate, result, err);
     }
+    uint64_t carried = 0; /* cells whose carrying passes are there */
+    paths_reset(&e->paths);
     for (uint64_t i = 0; i < work->unit.n_cells; i++) {
         uint64_t cell = plan_unit_cell(plan, &work->unit, i);
+        if (work->sweep->path && i == carried && carry(work, i, &carried, err))
+            return err->status;
         for (int item = 0; item < work->block->n; item++)
             for (int s = 0; s < plan->grids[sweep].n_samples; s++)
                 if (add_lane(work, cell, item, s, err)) return err->status;

@@ -169,6 +169,11 @@ void measure_rows(struct measure *m, const struct measure_row *rows, size_t n,
     if (n == 0) return;
     kernels_layernorm(m->states, m->states, w->lnf_gain, w->lnf_bias, n, C,
                       w->config.ln_eps);
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].norm)
+            kernels_layernorm_frozen(m->states + i * C, rows[i].state,
+                                     rows[i].norm, w->lnf_gain, w->lnf_bias, C,
+                                     w->config.ln_eps);
     for (size_t first = 0; first < n; first += CHUNK_ROWS) {
         size_t chunk = n - first < CHUNK_ROWS ? n - first : CHUNK_ROWS;
         if (has_vocabulary)

@@ -23,6 +23,8 @@ size_t measure_bytes(const struct model_config *config, size_t max_rows);
 /* One row to measure. */
 struct measure_row {
     const float *state; /* (C) final residual state */
+    const float *norm;  /* (C) the state at whose scale the last LayerNorm is
+                         * frozen; NULL: its own */
     struct token_set answer, wrong;
     int next;                     /* the token that follows; -1: none */
     const struct base_run *clean; /* for kl_clean, kl_base; NULL: not asked */

@@ -118,6 +118,17 @@ const struct edit *rows_next_edit(struct lane *lane, enum site site, int layer)
     return edit;
 }
 
+/* Which row of a capture is position at's. */
+static size_t captured_row(const struct captured *captured, int at)
+{
+    const struct span *rows = &captured->capture->rows;
+    int row = 0;
+    while (row < rows->n && rows->at[row] != at)
+        row++;
+    assert(row < rows->n);
+    return (size_t)row;
+}
+
 /* The source of row i of an edit, laid out as the site's row; NULL: a rule. */
 static const float *source_row(const struct engine *engine,
                                const struct edit *edit, const struct lane *lane,
@@ -133,7 +144,8 @@ static const float *source_row(const struct engine *engine,
         return edit->table +
                (size_t)(edit->table_rows ? edit->table_rows[i] : 0) * width;
     case EDIT_FROM_CAPTURE:
-        return engine->captures[edit->capture].values + (size_t)i * width;
+        return engine->captures[edit->capture].values +
+               captured_row(&engine->captures[edit->capture], at) * width;
     case EDIT_FROM_NOISE:
         return lane->noise + ((size_t)edit->layer * lane->noise_rows +
                               (size_t)edit->table_rows[i]) *
@@ -223,6 +235,16 @@ static void enter_whole(struct engine *engine, const struct cheap_row *cheap,
     const float *mid = base_run_row(base, SITE_RESID_MID, layer, cheap->at);
     for (size_t i = 0; i < C; i++)
         x[i] = mid[i] + (x[i] + w->b_out[i]);
+}
+
+void rows_freeze(struct engine *engine, enum site site, int layer, int freeze)
+{
+    for (size_t r = 0; r < engine->n_rows; r++) {
+        const struct row *row = &engine->rows[r];
+        const struct lane *lane = &engine->lanes[row->lane];
+        if (lane->freeze & freeze)
+            take(engine, lane, site, site, layer, (int)r, row->at);
+    }
 }
 
 void rows_enter_cheap(struct engine *engine, int layer)
@@ -328,7 +350,8 @@ void rows_edit_scores(float *row, const struct edit *edit,
                                   edit->source_layer, head, source_at);
     if (edit->source == EDIT_FROM_CAPTURE)
         from = captures[edit->capture].values +
-               ((size_t)i * (size_t)lane->base->weights->config.n_head +
+               (captured_row(&captures[edit->capture], source_at) *
+                    (size_t)lane->base->weights->config.n_head +
                 (size_t)head) *
                    S;
     if (edit->source == EDIT_FROM_TABLE)

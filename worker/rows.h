@@ -54,6 +54,9 @@ int rows_enter(struct engine *engine, struct lane *lane, enum site site,
  * what is asked for there. */
 void rows_edit(struct engine *engine, enum site site, int layer);
 
+/* The base's values of a site in the rows of lanes that freeze it. */
+void rows_freeze(struct engine *engine, enum site site, int layer, int freeze);
+
 /* Enter the layer's cheap rows with their final residual. */
 void rows_enter_cheap(struct engine *engine, int layer);
 

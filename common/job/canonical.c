@@ -7,168 +7,22 @@
 
 #include "common/base/buf.h"
 #include "common/job/analysis.h"
+#include "common/job/canonical_parts.h"
 #include "common/job/job_parts.h"
 
-struct writer {
-    struct buf *out;
-    struct inputs *inputs;
-    bool is_full; /* full_text: files by name, and every key; else canonical:
-                   * files by digest, without what changes no value */
-    struct err *err;
-};
-
-/* A JSON string, which YAML reads too. */
-static void write_text(struct buf *out, const char *text, size_t n)
-{
-    buf_u8(out, '"');
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '"' || c == '\\')
-            buf_printf(out, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            buf_printf(out, "\\u%04x", c);
-        else
-            buf_u8(out, c);
-    }
-    buf_u8(out, '"');
-}
-
-static void write_string(struct buf *out, const char *text)
-{
-    write_text(out, text, strlen(text));
-}
-
-static void write_number(struct buf *out, double number)
-{
-    if (isinf(number))
-        buf_printf(out, "%s.inf", number < 0 ? "-" : "");
-    else
-        buf_printf(out, "%.17g", number);
-}
-
-/* As read, for the parts of a job that are kept as a document. */
-static void write_doc(struct buf *out, const struct doc *doc)
-{
-    switch (doc->kind) {
-    case DOC_NULL:
-        buf_printf(out, "null");
-        break;
-    case DOC_BOOL:
-        buf_printf(out, doc->boolean ? "true" : "false");
-        break;
-    case DOC_INT:
-        buf_printf(out, "%lld", (long long)doc->integer);
-        break;
-    case DOC_FLOAT:
-        write_number(out, doc->number);
-        break;
-    case DOC_STRING:
-        write_text(out, doc->text, doc->text_bytes);
-        break;
-    case DOC_LIST:
-    case DOC_MAP:
-        buf_u8(out, doc->kind == DOC_LIST ? '[' : '{');
-        for (size_t i = 0; i < doc->n; i++) {
-            if (i) buf_printf(out, ", ");
-            if (doc->keys) {
-                write_text(out, doc->keys[i].text, doc->keys[i].text_bytes);
-                buf_printf(out, ": ");
-            }
-            write_doc(out, &doc->items[i]);
-        }
-        buf_u8(out, doc->kind == DOC_LIST ? ']' : '}');
-        break;
-    }
-}
-
-/* An input file: its name, or what is in it. */
-static void write_file(struct writer *w, const char *path)
-{
-    if (w->is_full) {
-        write_string(w->out, path);
-        return;
-    }
-    const struct input *input = inputs_get(w->inputs, path, MOST_PAIRS, w->err);
-    char hex[DIGEST_HEX] = "";
-    if (input) digest_hex(hex, &input->digest);
-    buf_printf(w->out, "\"sha256:%s\"", hex);
-}
-
-static void write_subset(struct buf *out, const char *key,
-                         const struct subset *subset)
-{
-    if (!subset->is_given) return;
-    buf_printf(out, ", \"%s\": [", key);
-    for (int i = 0; i < subset->n; i++)
-        buf_printf(out, "%s%d", i ? ", " : "", subset->values[i]);
-    buf_u8(out, ']');
-}
-
-static void write_place_list(struct buf *out, const struct places *places)
-{
-    buf_u8(out, '[');
-    for (int i = 0; i < places->n; i++) {
-        if (i) buf_printf(out, ", ");
-        if (places->items[i].label)
-            write_string(out, places->items[i].label);
-        else
-            buf_printf(out, "%d", places->items[i].index);
-    }
-    buf_u8(out, ']');
-}
-
-static void write_places(struct buf *out, const char *key,
-                         const struct places *places)
-{
-    if (!places->is_given) return;
-    buf_printf(out, ", \"%s\": ", key);
-    write_place_list(out, places);
-}
-
-static void write_tuples(struct writer *w, const struct sweep *sweep)
-{
-    if (!sweep->tuples) return;
-    if (sweep->index_file) {
-        buf_printf(w->out, ", \"index\": ");
-        write_file(w, sweep->index_file);
-        return;
-    }
-    bool is_head = sweep->tuple_columns & 1u << AXIS_HEAD;
-    buf_printf(w->out, ", \"%s\": [", is_head ? "heads" : "neurons");
-    for (int i = 0; i < sweep->n_tuples; i++) {
-        const struct cell_tuple *tuple = &sweep->tuples[i];
-        buf_printf(w->out, "%s\"L%d%c%d\"", i ? ", " : "", tuple->layer,
-                   is_head ? 'H' : 'N', is_head ? tuple->head : tuple->neuron);
-    }
-    buf_u8(w->out, ']');
-}
-
-static void write_by(struct buf *out, const struct sweep *sweep)
-{
-    bool is_first = true;
-    buf_printf(out, ", \"by\": [");
-    for (int axis = 0; axis < AXIS_COMPONENT_GROUP; axis++) {
-        if (!sweep->by[axis] || (axis == AXIS_CELL && !sweep->tuples)) continue;
-        buf_printf(out, "%s\"%s\"", is_first ? "" : ", ",
-                   axis_name((enum axis)axis));
-        is_first = false;
-    }
-    buf_u8(out, ']');
-}
-
-static void write_prompts(struct writer *w, const struct value *value)
+static void write_prompts(struct canonical *w, const struct value *value)
 {
     static const char *const withins[] = {"all", "group"};
     buf_printf(w->out, "\"prompts\": ");
     if (value->prompts)
-        write_file(w, value->prompts);
+        canonical_file(w, value->prompts);
     else
         buf_printf(w->out, "\"pairs\"");
     buf_printf(w->out, ", \"run\": \"%s\", \"within\": \"%s\"",
                run_name(value->run), withins[value->within]);
 }
 
-static void write_value(struct writer *w, const struct value *value)
+static void write_value(struct canonical *w, const struct value *value)
 {
     static const char *const pers[] = {"position", "label", "none"};
     struct buf *out = w->out;
@@ -201,10 +55,10 @@ static void write_value(struct writer *w, const struct value *value)
         break;
     case VALUE_ADD:
         buf_printf(out, "{\"add\": ");
-        write_file(w, value->vector_file);
+        canonical_file(w, value->vector_file);
         for (int i = 0; i < value->n_scales; i++) {
             buf_printf(out, "%s", i ? ", " : ", \"scale\": [");
-            write_number(out, (double)value->scales[i]);
+            canonical_number(out, (double)value->scales[i]);
         }
         buf_printf(out, value->n_scales ? "]}" : "}");
         break;
@@ -220,13 +74,13 @@ static void write_metrics(struct buf *out, const enum metric *metrics, int n)
 }
 
 /* The text of an input file goes into theirs. */
-static void write_groups(struct writer *w, const struct sweep *sweep)
+static void write_groups(struct canonical *w, const struct sweep *sweep)
 {
     struct buf file = {0};
-    struct writer inner = *w;
+    struct canonical inner = *w;
     inner.out = &file;
     if (!sweep->groups.is_given) return;
-    if (sweep->groups.file) write_file(&inner, sweep->groups.file);
+    if (sweep->groups.file) canonical_file(&inner, sweep->groups.file);
     buf_u8(&file, 0);
     if (!buf_check(&file, "the text of the job", w->err))
         groups_write(w->out, &sweep->groups, &sweep->mask, sweep->site,
@@ -250,12 +104,12 @@ static void write_select(struct buf *out, const struct select *select)
     for (int i = 0; i < select->n_groups; i++) {
         buf_printf(out, "%s", i ? ", " : comma);
         if (i == 0) buf_printf(out, "\"groups\": [");
-        write_string(out, select->groups[i]);
+        canonical_string(out, select->groups[i]);
     }
     buf_printf(out, select->n_groups ? "]}" : "}");
 }
 
-static void write_store(struct writer *w, const struct sweep *sweep)
+static void write_store(struct canonical *w, const struct sweep *sweep)
 {
     const bool kept[] = {sweep->store.mean, sweep->store.sem, sweep->store.n};
     static const char *const names[] = {"mean", "sem", "n"};
@@ -282,10 +136,10 @@ static void write_keeping(struct buf *out, const struct keeping *keeping,
     buf_printf(out, "{\"hooks\": [");
     for (int i = 0; i < keeping->n_hooks; i++) {
         if (i) buf_printf(out, ", ");
-        write_string(out, keeping->hooks[i]);
+        canonical_string(out, keeping->hooks[i]);
     }
     buf_u8(out, ']');
-    write_places(out, "positions", &keeping->positions);
+    canonical_places(out, "positions", &keeping->positions);
     buf_printf(out, ", \"dtype\": \"%s\"",
                keeping->is_half ? "float16" : "float32");
     if (!is_record) {
@@ -301,7 +155,7 @@ static void write_keeping(struct buf *out, const struct keeping *keeping,
         const struct places *places = &keeping->cells[axis];
         if (!places->is_given) continue;
         buf_printf(out, "%s\"%s\": ", comma, axis_name((enum axis)axis));
-        write_place_list(out, places);
+        canonical_place_list(out, places);
         comma = ", ";
     }
     buf_printf(out, "}}");
@@ -324,7 +178,7 @@ static void write_noise(struct buf *out, const struct noise *noise)
     buf_printf(out, ", \"noise\": {\"site\": \"%s\", \"every_layer\": %s",
                site_name(noise->site), is_every ? "true" : "false");
     if (noise->at == NOISE_LABELS)
-        write_places(out, "at", &noise->labels);
+        canonical_places(out, "at", &noise->labels);
     else
         buf_printf(out, ", \"at\": \"%s\"",
                    noise->at == NOISE_ALL ? "all" : "subject");
@@ -332,7 +186,7 @@ static void write_noise(struct buf *out, const struct noise *noise)
     if (noise->is_sigma)
         buf_printf(out, "\"%.17gsigma\"", noise->std);
     else
-        write_number(out, noise->std);
+        canonical_number(out, noise->std);
     buf_printf(out, ", \"samples\": %d, \"seed\": ", noise->n_samples);
     if (noise->is_per_pair)
         buf_printf(out, "\"per_pair\"}");
@@ -353,7 +207,7 @@ static void write_hold(struct buf *out, const struct sweep *sweep)
                    sweep->is_hold_rome ? "rome" : "same");
 }
 
-static void write_edits(struct writer *w, const struct sweep *sweep)
+static void write_edits(struct canonical *w, const struct sweep *sweep)
 {
     struct buf *out = w->out;
     buf_printf(out, ", \"edits\": [");
@@ -361,25 +215,25 @@ static void write_edits(struct writer *w, const struct sweep *sweep)
         const struct sweep *edit = &sweep->edits[i];
         buf_printf(out, "%s{\"site\": \"%s\"", i ? ", " : "",
                    site_name(edit->site));
-        write_subset(out, "layer", &edit->layers);
-        write_places(out, "positions", &edit->positions);
-        write_subset(out, "heads", &edit->heads);
-        write_places(out, "dest", &edit->dest);
-        write_places(out, "src", &edit->src);
-        write_subset(out, "neurons", &edit->neurons);
-        write_subset(out, "dims", &edit->dims);
+        canonical_subset(out, "layer", &edit->layers);
+        canonical_places(out, "positions", &edit->positions);
+        canonical_subset(out, "heads", &edit->heads);
+        canonical_places(out, "dest", &edit->dest);
+        canonical_places(out, "src", &edit->src);
+        canonical_subset(out, "neurons", &edit->neurons);
+        canonical_subset(out, "dims", &edit->dims);
         buf_printf(out, ", \"value\": ");
         write_value(w, &edit->value);
         if (edit->from.layer >= 0)
             buf_printf(out, ", \"from_layer\": %d", edit->from.layer);
-        write_places(out, "from_position", &edit->from.position);
+        canonical_places(out, "from_position", &edit->from.position);
         buf_u8(out, '}');
     }
     buf_u8(out, ']');
 }
 
 /* What a grid of cells edits, or the edits by hand; and the base. */
-static void write_edited(struct writer *w, const struct sweep *sweep)
+static void write_edited(struct canonical *w, const struct sweep *sweep)
 {
     struct buf *out = w->out;
     const char *base = sweep->noise.is_given ? "noised" : run_name(sweep->base);
@@ -388,17 +242,13 @@ static void write_edited(struct writer *w, const struct sweep *sweep)
         write_edits(w, sweep);
         return;
     }
-    buf_printf(out, ", \"site\": \"%s\"", site_name(sweep->site));
-    write_by(out, sweep);
-    write_subset(out, "layers", &sweep->layers);
-    write_places(out, "positions", &sweep->positions);
-    write_places(out, "labels", &sweep->labels);
-    write_subset(out, "heads", &sweep->heads);
-    write_places(out, "dest", &sweep->dest);
-    write_places(out, "src", &sweep->src);
-    write_subset(out, "neurons", &sweep->neurons);
-    write_subset(out, "dims", &sweep->dims);
-    write_tuples(w, sweep);
+    if (sweep->path) {
+        canonical_path(w, sweep);
+    } else {
+        buf_printf(out, ", \"site\": \"%s\"", site_name(sweep->site));
+        canonical_by(out, sweep->by, sweep->tuples != NULL);
+        canonical_subsets(w, sweep);
+    }
     if (sweep->by[AXIS_LABEL])
         buf_printf(out, ", \"label_positions\": \"%s\"",
                    sweep->labels_joint ? "joint" : "each");
@@ -406,14 +256,14 @@ static void write_edited(struct writer *w, const struct sweep *sweep)
     write_value(w, &sweep->value);
 }
 
-static void write_sweep(struct writer *w, const struct sweep *sweep)
+static void write_sweep(struct canonical *w, const struct sweep *sweep)
 {
     struct buf *out = w->out;
     buf_printf(out, "{\"name\": ");
-    write_string(out, sweep->name);
+    canonical_string(out, sweep->name);
     if (w->is_full && sweep->description) {
         buf_printf(out, ", \"description\": ");
-        write_string(out, sweep->description);
+        canonical_string(out, sweep->description);
     }
     write_edited(w, sweep);
     if (sweep->noise.is_given) write_noise(out, &sweep->noise);
@@ -437,23 +287,23 @@ static void write_sweep(struct writer *w, const struct sweep *sweep)
 static void write_analysis_heads(struct buf *out,
                                  const struct analysis *analysis)
 {
-    write_subset(out, "layers", &analysis->layers);
-    write_subset(out, "heads", &analysis->heads);
+    canonical_subset(out, "layers", &analysis->layers);
+    canonical_subset(out, "heads", &analysis->heads);
     for (int i = 0; i < analysis->n_tuples; i++)
         buf_printf(out, "%s\"L%dH%d\"", i ? ", " : ", \"heads\": [",
                    analysis->tuples[i].layer, analysis->tuples[i].head);
     if (analysis->n_tuples) buf_u8(out, ']');
 }
 
-static void write_analysis(struct writer *w, const struct analysis *analysis)
+static void write_analysis(struct canonical *w, const struct analysis *analysis)
 {
     struct buf *out = w->out;
     enum analysis_kind kind = analysis->kind;
     buf_printf(out, "{\"name\": \"%s\", \"as\": ", analysis_kind_name(kind));
-    write_string(out, analysis->name);
+    canonical_string(out, analysis->name);
     if (w->is_full && analysis->description) {
         buf_printf(out, ", \"description\": ");
-        write_string(out, analysis->description);
+        canonical_string(out, analysis->description);
     }
     if (kind == ANALYSIS_HEAD_SCORES) {
         buf_printf(out, ", \"n\": %d, \"length\": %d, \"seed\": %llu}",
@@ -467,7 +317,7 @@ static void write_analysis(struct writer *w, const struct analysis *analysis)
                is_both                        ? "both"
                : analysis->has_run[RUN_CLEAN] ? "clean"
                                               : "corrupted");
-    write_places(out, "positions", &analysis->positions);
+    canonical_places(out, "positions", &analysis->positions);
     if (!analysis->positions.is_given)
         buf_printf(out, ", \"positions\": \"all\"");
     if (kind == ANALYSIS_LOGIT_LENS)
@@ -490,18 +340,18 @@ static void write_require(struct buf *out, const struct job *job)
     }
     if (job->require.has_margin) {
         buf_printf(out, "%s\"margin\": ", comma);
-        write_number(out, job->require.margin);
+        canonical_number(out, job->require.margin);
     }
     buf_u8(out, '}');
 }
 
-static void write_full(struct writer *w, const struct job *job)
+static void write_full(struct canonical *w, const struct job *job)
 {
     struct buf *out = w->out;
     buf_printf(out, "title: ");
-    write_string(out, job->title);
+    canonical_string(out, job->title);
     buf_printf(out, "\nmodel: ");
-    write_string(out, job->model);
+    canonical_string(out, job->model);
     buf_printf(out, "\nweights: %s\nprepend_bos: %s\n",
                job->is_processed ? "processed" : "raw",
                job->prepend_bos ? "true" : "false");
@@ -512,17 +362,17 @@ static void write_full(struct writer *w, const struct job *job)
         buf_printf(out, "align: %s\n",
                    job->align == ALIGN_START ? "start" : "end");
     buf_printf(out, "min_gap: ");
-    write_number(out, job->min_gap);
+    canonical_number(out, job->min_gap);
     buf_printf(out, "\nskip_unchanged: %s\n",
                job->skip_unchanged ? "true" : "false");
     if (job->memory_bytes) buf_printf(out, "memory: %zu\n", job->memory_bytes);
     buf_printf(out, "metrics: ");
     write_metrics(out, job->metrics, job->n_metrics);
     buf_printf(out, "\n%s: ", job->is_prompts_only ? "prompts" : "pairs");
-    if (job->pairs_file) write_string(out, job->pairs_file);
+    if (job->pairs_file) canonical_string(out, job->pairs_file);
     for (size_t i = 0; job->pairs && i < job->pairs->n; i++) {
         buf_printf(out, "\n- ");
-        write_doc(out, &job->pairs->items[i]);
+        canonical_doc(out, &job->pairs->items[i]);
     }
     if (job->n_activations) buf_printf(out, "\nactivations:");
     for (int i = 0; i < job->n_activations; i++) {
@@ -557,7 +407,7 @@ enum status job_write_texts(struct job *job, struct inputs *inputs,
                             struct err *err)
 {
     struct buf out = {0};
-    struct writer w = {.out = &out, .inputs = inputs, .err = err};
+    struct canonical w = {.out = &out, .inputs = inputs, .err = err};
     for (int i = 0; i < job->n_sweeps; i++) {
         write_sweep(&w, &job->sweeps[i]);
         if (take(&out, &job->sweeps[i].canonical, err)) goto out;

@@ -23,7 +23,8 @@
 
 /* Axes of a sweep, in the canonical order of the arrays. position and label
  * exclude each other, neuron and dim too; cell stands for all axes where the
- * sweep is a list of tuples. name, and what it counts. */
+ * sweep is a list of tuples; sender and receiver are those of a path. name, and
+ * what it counts. */
 #define AXIS_LIST(X)                                                           \
     X(AXIS_LAYER, "layer")                                                     \
     X(AXIS_POSITION, "position")                                               \
@@ -36,7 +37,9 @@
     X(AXIS_CELL, "cell")                                                       \
     X(AXIS_COMPONENT_GROUP, "component_group")                                 \
     X(AXIS_DRAW, "draw")                                                       \
-    X(AXIS_SCALE, "scale")
+    X(AXIS_SCALE, "scale")                                                     \
+    X(AXIS_SENDER, "sender")                                                   \
+    X(AXIS_RECEIVER, "receiver")
 
 enum axis {
 #define AXIS_ENUM(code, name) code,
@@ -158,6 +161,33 @@ struct noise {
 
 enum window_rule { WINDOW_ROME, WINDOW_SYMMETRIC };
 
+/* What carries a sender's change to a receiver: docs/path-patching.md. */
+enum path_kind { PATH_IOI, PATH_DIRECT, PATH_DIRECT_FROZEN_LN };
+
+/* What a path may end in: the sites of `receive`, and the logits. */
+enum path_site {
+    PATH_Q,
+    PATH_K,
+    PATH_V,
+    PATH_RESID_PRE,
+    PATH_LOGITS,
+    PATH_SITE_COUNT
+};
+const char *path_site_name(enum path_site site);
+enum site path_site_of(enum path_site site); /* not of PATH_LOGITS */
+
+struct sweep;
+
+/* Path patching. The sweep's own site, subsets, tuples, base and value are the
+ * senders'. */
+struct path {
+    enum path_kind kind;
+    bool send_by[AXIS_COUNT];
+    struct sweep *receive; /* by, subsets, tuples and base of the receivers,
+                            * nothing else; owned */
+    bool receive_sites[PATH_SITE_COUNT];
+};
+
 enum pairs_kept { PAIRS_KEEP_ALL, PAIRS_KEEP_NONE };
 
 struct sweep {
@@ -166,7 +196,8 @@ struct sweep {
     enum site site;
     bool by[AXIS_COUNT]; /* as the job says; AXIS_CELL for list sweeps,
                           * AXIS_SCALE where value add has scales; with groups
-                          * the mask's AXIS_COMPONENT_GROUP, _CELL or _DRAW */
+                          * the mask's AXIS_COMPONENT_GROUP, _CELL or _DRAW; of
+                          * a path sender and receiver */
     struct subset layers, heads, neurons, dims;
     struct places positions, dest, src;
     struct places labels; /* with by label: its values, in this order */
@@ -185,7 +216,8 @@ struct sweep {
         enum window_rule rule;
     } window;
     struct groups groups;
-    struct mask mask; /* where groups are given */
+    struct mask mask;  /* where groups are given */
+    struct path *path; /* NULL: none; owned */
     struct noise noise;
     unsigned hold;       /* bit 1 << enum site: held at the base's values in
                           * all layers, at the edited positions */

@@ -102,8 +102,8 @@ X(RUN_CORRUPTED, "corrupted", "position or list", NULL, "the label is absent the
 X(SWEEP_NAME, "name", "letters, digits, `_ - .`", NULL, "its site", \
   "its group in results.h5; no two alike") \
 X(SWEEP_DESCRIPTION, "description", "text", NULL, "none", "kept with the results") \
-X(SWEEP_SITE, "site", "site", NULL, "mandatory, but with `edits`, and with `groups`, whose `of` it is", "the activation that is edited") \
-X(SWEEP_BY, "by", "list of axes", NULL, "mandatory, but for a list of cells and with `groups` or `edits`", \
+X(SWEEP_SITE, "site", "site", NULL, "mandatory, but with `edits` or `path`, and with `groups`, whose `of` it is", "the activation that is edited") \
+X(SWEEP_BY, "by", "list of axes", NULL, "mandatory, but for a list of cells and with `groups`, `edits` or `path`", \
   "layer, position or label, head, dest, src, neuron or dim. An axis named here gets one cell per value; one that is not named is edited all at once") \
 X(SWEEP_LAYERS, "layers", "list of numbers and ranges `0-3`", NULL, "all", \
   "the layers of the axis, or those edited together") \
@@ -149,7 +149,8 @@ X(SWEEP_EDITS, "edits", "list of maps", NULL, "none", \
   "one cell by hand, instead of site, by and value: these edits together, in the model's order (layer, site), in the list's where both are one: set replaces, add accumulates") \
 X(SWEEP_RECORD, "record", "list of maps", NULL, "none", \
   "activations of edited runs that are kept, in activations.h5; each cell costs a whole forward pass") \
-X(SWEEP_PATH, "path", KEY_LATER, NULL, "", "path patching") \
+X(SWEEP_PATH, "path", "map", NULL, "no path", \
+  "path patching: what the senders change reaches the receivers alone (docs/path-patching.md). Site and subsets then stand in `send` and `receive`, and `by` is among sender and receiver (both where absent)") \
 X(SWEEP_METRICS, "metrics", "list of metrics", NULL, "the job's", "what this sweep measures") \
 X(SWEEP_SELECT, "select", "map", NULL, "all pairs", "the pairs it runs on") \
 X(SWEEP_STORE, "store", "map", NULL, "the job's", "what is kept")
@@ -241,6 +242,27 @@ X(EDIT_FROM_LAYER, "from_layer", "whole number", NULL, "the edited layer", "the 
 X(EDIT_FROM_POSITION, "from_position", "position, label, or a list of them", NULL, "the corresponding positions", \
   "whose value is taken: one for all, or as many as are edited, in their order")
 
+#define PATH_KEYS(X) \
+X(PATH_KIND, "kind", "`ioi`, `direct` or `direct_frozen_ln`", "ioi", NULL, \
+  "what carries the change: ioi: residual stream, MLPs and LayerNorms, every attention head frozen to the base (Wang et al. 2022); direct: the residual stream alone (TransformerLens from 4.3 on); direct_frozen_ln: that, with the base's LayerNorm scales (TransformerLens 3.9 to 4.2)") \
+X(PATH_SEND, "send", "map", NULL, NULL, \
+  "the senders: `z`, `attn_out`, `mlp_post` or `mlp_out`; they get the sweep's `value`") \
+X(PATH_RECEIVE, "receive", "map", NULL, NULL, \
+  "the receivers: `q`, `k`, `v`, `resid_pre`, `logits`, or a list of them")
+
+#define PATH_END_KEYS(X) \
+X(PATH_END_SITE, "site", "site; of receivers also a list, or `logits`", NULL, NULL, \
+  "the activation; q, k and v may stand in one list, and logits in any") \
+X(PATH_END_BY, "by", "list of axes", NULL, "layer, and head or neuron where the site has them", \
+  "one sender or receiver per value of these, among layer, position, head and neuron; the others are taken all at once") \
+X(PATH_END_LAYERS, "layers", "list of numbers and ranges `0-3`", NULL, "all", "which layers") \
+X(PATH_END_POSITIONS, "positions", "list of positions, ranges and labels", NULL, "all", \
+  "which positions; mandatory with position in `by`, and then not counted from the end") \
+X(PATH_END_HEADS, "heads", "list of numbers and ranges, or of `L9H9`", NULL, "all", \
+  "which heads; `[L9H9, L10H0]` are two senders or receivers") \
+X(PATH_END_NEURONS, "neurons", "list of numbers and ranges, or of `L8N2744`", NULL, "all", \
+  "likewise, of mlp_post")
+
 #define SELECT_KEYS(X) \
 X(SELECT_FIRST, "first", "whole number", NULL, "all", "the first so many pairs") \
 X(SELECT_SAMPLE, "sample", "whole number", NULL, "all", "so many pairs drawn without repetition") \
@@ -311,6 +333,8 @@ X(SCOPE_GROUPS, GROUPS_KEYS, "`groups` of a sweep") \
 X(SCOPE_MASK, MASK_KEYS, "`mask` of a sweep, as a map") \
 X(SCOPE_NOISE, NOISE_KEYS, "`noise` of a sweep") \
 X(SCOPE_EDIT, EDIT_KEYS, "An edit by hand, of `edits`") \
+X(SCOPE_PATH, PATH_KEYS, "`path` of a sweep") \
+X(SCOPE_PATH_END, PATH_END_KEYS, "`send` and `receive` of a `path`") \
 X(SCOPE_SELECT, SELECT_KEYS, "`select` of a sweep") \
 X(SCOPE_ACTIVATIONS, ACTIVATIONS_KEYS, "An entry of `activations`") \
 X(SCOPE_RECORD, RECORD_KEYS, "An entry of `record` of a sweep") \
@@ -342,6 +366,8 @@ enum groups_key { GROUPS_KEYS(KEY_ENUM) KEY_GROUPS_COUNT };
 enum mask_key { MASK_KEYS(KEY_ENUM) KEY_MASK_COUNT };
 enum noise_key { NOISE_KEYS(KEY_ENUM) KEY_NOISE_COUNT };
 enum edit_key { EDIT_KEYS(KEY_ENUM) KEY_EDIT_COUNT };
+enum path_key { PATH_KEYS(KEY_ENUM) KEY_PATH_COUNT };
+enum path_end_key { PATH_END_KEYS(KEY_ENUM) KEY_PATH_END_COUNT };
 enum select_key { SELECT_KEYS(KEY_ENUM) KEY_SELECT_COUNT };
 enum activations_key { ACTIVATIONS_KEYS(KEY_ENUM) KEY_ACTIVATIONS_COUNT };
 enum record_key { RECORD_KEYS(KEY_ENUM) KEY_RECORD_COUNT };

@@ -3,6 +3,7 @@
 #define PATCHSWEEP_COMMON_JOB_JOB_PARTS_H
 
 #include "common/job/job.h"
+#include "common/job/job_keys.h"
 #include "common/job/reading.h"
 
 /* Bytes an input file may have at most. */
@@ -82,6 +83,16 @@ void sweep_free(struct sweep *sweep);
 enum status analysis_read(const struct reading *r, const struct doc *doc, int i,
                           const struct job *job, struct analysis *out);
 void analysis_free(struct analysis *analysis);
+/* by and the subsets of a sweep, or of an end of a path, into out, whose site
+ * is set: the keys of SCOPE_SWEEP. */
+enum status sweep_read_places(const struct reading *r, const struct keys *keys,
+                              struct sweep *out);
+
+/* `path`, with `by` of the sweep, into out, whose base is not yet read. Keys
+ * that belong to its ends are refused. */
+enum status path_read(const struct reading *r, const struct keys *keys,
+                      struct sweep *out);
+void path_free(struct path *path);
 
 /* Fill the canonical texts of the job and its sweeps, and full_text. */
 enum status job_write_texts(struct job *job, struct inputs *inputs,

@@ -41,10 +41,9 @@ static int width_of(const struct model_config *config, enum site site)
 }
 
 static enum status check_tuples(const struct shape *shape,
-                                const struct sweep *sweep)
+                                const struct sweep *sweep, int dims)
 {
     const struct model_config *config = shape->config;
-    int dims = width_of(config, sweep->site);
     for (int i = 0; i < sweep->n_tuples; i++) {
         const struct cell_tuple *tuple = &sweep->tuples[i];
         char key[48];
@@ -130,7 +129,7 @@ static enum status check_sweep(const struct shape *shape,
     (void)check_subset(shape, "neurons", "neuron", &sweep->neurons,
                        config->d_mlp);
     (void)check_subset(shape, "dims", "dim", &sweep->dims, width);
-    (void)check_tuples(shape, sweep);
+    (void)check_tuples(shape, sweep, width);
     (void)check_groups(shape, sweep);
     (void)check_index(shape, "from_layer", "layer", sweep->from.layer,
                       config->n_layer);
@@ -154,6 +153,8 @@ enum status job_check_shape(const struct job *job,
         struct shape shape = {&r, config};
         snprintf(r.where, sizeof r.where, "sweep '%s'", sweep->name);
         (void)check_sweep(&shape, sweep);
+        if (sweep->path && sweep->path->receive->site != SITE_COUNT)
+            (void)check_sweep(&shape, sweep->path->receive);
         for (int k = 0; k < sweep->n_edits && !err->status; k++) {
             r.line = sweep->edits[k].line;
             snprintf(r.where, sizeof r.where, "sweep '%s'",

@@ -33,6 +33,7 @@ void sweep_free(struct sweep *sweep)
     for (int i = 0; i < sweep->n_edits; i++)
         sweep_free(&sweep->edits[i]);
     free(sweep->edits);
+    path_free(sweep->path);
     free(sweep->metrics);
     select_free(&sweep->select);
     for (int i = 0; i < sweep->n_records; i++)
@@ -170,6 +171,13 @@ static enum status read_subsets(const struct reading *r,
         if (r->err->status) return r->err->status;
     }
     return STATUS_OK;
+}
+
+enum status sweep_read_places(const struct reading *r, const struct keys *keys,
+                              struct sweep *out)
+{
+    if (read_by(r, keys->at[KEY_SWEEP_BY], out)) return r->err->status;
+    return read_subsets(r, keys, out);
 }
 
 static enum status read_index(const struct reading *r, const struct doc *doc,
@@ -333,6 +341,9 @@ static enum status read_run_and_value(const struct reading *r,
     out->base = (enum run)base;
     (void)reading_bool(r, keys->at[KEY_SWEEP_IDENTITY], "identity",
                        &out->is_identity);
+    if (out->noise.is_given && out->path)
+        (void)reading_fail(r, doc, "base",
+                           "noised: not supported yet with `path`");
     if (out->noise.is_given && !r->err->status)
         (void)noise_read(r, noise, &out->noise);
     if (edits) return edits_read(r, edits, inputs, !job->is_prompts_only, out);
@@ -341,6 +352,7 @@ static enum status read_run_and_value(const struct reading *r,
     (void)hold_read(r, keys->at[KEY_SWEEP_HOLD], keys->at[KEY_SWEEP_HOLD_NOISE],
                     out);
     out->by[AXIS_SCALE] = out->value.n_scales > 0;
+    if (out->path) out->path->receive->base = out->base;
     return r->err->status;
 }
 
@@ -429,10 +441,10 @@ static enum status read_method(const struct reading *r, const struct keys *keys,
         return r->err->status;
     out->method = (enum method)method;
     if (out->method == METHOD_EXACT) return STATUS_OK;
-    if (out->noise.is_given || out->hold || out->edits)
+    if (out->noise.is_given || out->hold || out->edits || out->path)
         return reading_fail(r, doc, "method",
-                            "attribution of noised runs, held values and "
-                            "edits by hand: not supported yet");
+                            "attribution of noised runs, held values, "
+                            "edits by hand and paths: not supported yet");
     if (out->value.kind == VALUE_NEG_INF)
         return reading_fail(r, doc, "method",
                             "-inf is no finite change: it has no first-order "
@@ -444,6 +456,31 @@ static enum status read_method(const struct reading *r, const struct keys *keys,
                                 "other `metrics` for this sweep",
                                 metric_name(out->metrics[i]));
     return STATUS_OK;
+}
+
+/* What is edited: axes, subsets, a list, or the two ends of a path. */
+static enum status read_axes(const struct reading *r, const struct keys *keys,
+                             struct inputs *inputs, struct sweep *out)
+{
+    const struct doc *by = keys->at[KEY_SWEEP_BY];
+    if (keys->at[KEY_SWEEP_PATH]) return path_read(r, keys, out);
+    if (sweep_read_places(r, keys, out) ||
+        read_index(r, keys->at[KEY_SWEEP_INDEX], inputs, out))
+        return r->err->status;
+    if (out->tuples && check_list(r, keys, out)) return r->err->status;
+    if (!out->tuples && !by && !keys->at[KEY_SWEEP_EDITS] &&
+        !keys->at[KEY_SWEEP_GROUPS])
+        return reading_fail(r, NULL, NULL,
+                            "the key by is missing (a list of axes, e.g. "
+                            "[layer, position]; [] is one cell)");
+    if (!out->tuples && out->by[AXIS_CELL])
+        return reading_fail(r, by, "by",
+                            "cell is the axis of a list of cells: give "
+                            "`heads: [L9H9, ..]`, `neurons: [L8N2744, ..]` or "
+                            "`index`");
+    if (check_places(r, keys, out) || read_mask(r, keys, inputs, out))
+        return r->err->status;
+    return read_window(r, keys->at[KEY_SWEEP_WINDOW], out);
 }
 
 enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
@@ -475,33 +512,18 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
     if (is_by_hand && !keys.at[KEY_SWEEP_NAME])
         (void)reading_fail(&inside, NULL, NULL,
                            "the key name is missing: `edits` need one");
-    if (!is_by_hand && read_grouped_site(&inside, &keys, out)) goto out;
+    bool is_path = keys.at[KEY_SWEEP_PATH] != NULL;
+    if (!is_by_hand && !is_path && read_grouped_site(&inside, &keys, out))
+        goto out;
     (void)reading_choice(&inside, keys.at[KEY_SWEEP_LABEL_POSITIONS],
                          "label_positions", joints, 2, &joint);
     out->labels_joint = joint == 0;
     if (!keys.at[KEY_SWEEP_NAME])
-        out->name = mem_strdup(site_name(out->site), r->err);
+        out->name = mem_strdup(is_path ? "path" : site_name(out->site), r->err);
     if (reading_name(&inside, keys.at[KEY_SWEEP_NAME], "name", &out->name) ||
         reading_text(&inside, keys.at[KEY_SWEEP_DESCRIPTION], "description",
                      &out->description) ||
-        read_by(&inside, keys.at[KEY_SWEEP_BY], out) ||
-        read_subsets(&inside, &keys, out) ||
-        read_index(&inside, keys.at[KEY_SWEEP_INDEX], inputs, out))
-        goto out;
-    if (out->tuples && check_list(&inside, &keys, out)) goto out;
-    if (!out->tuples && !is_by_hand && !keys.at[KEY_SWEEP_BY] &&
-        !keys.at[KEY_SWEEP_GROUPS])
-        (void)reading_fail(&inside, NULL, NULL,
-                           "the key by is missing (a list of axes, e.g. "
-                           "[layer, position]; [] is one cell)");
-    if (!out->tuples && out->by[AXIS_CELL])
-        (void)reading_fail(&inside, keys.at[KEY_SWEEP_BY], "by",
-                           "cell is the axis of a list of cells: give "
-                           "`heads: [L9H9, ..]`, `neurons: [L8N2744, ..]` or "
-                           "`index`");
-    if (r->err->status || check_places(&inside, &keys, out) ||
-        read_mask(&inside, &keys, inputs, out) ||
-        read_window(&inside, keys.at[KEY_SWEEP_WINDOW], out) ||
+        read_axes(&inside, &keys, inputs, out) ||
         read_run_and_value(&inside, &keys, inputs, job, out) ||
         select_read(&inside, keys.at[KEY_SWEEP_SELECT], &out->select) ||
         records_read(&inside, keys.at[KEY_SWEEP_RECORD], out))

@@ -194,6 +194,17 @@ static enum status check_list(const struct check *c, const char *key,
     return c->err->status;
 }
 
+/* Nothing is copied from another run to the receivers. */
+static enum status check_received(const struct check *c,
+                                  const struct places *places)
+{
+    struct sweep alike = *c->sweep;
+    struct check receive = *c;
+    alike.value.kind = VALUE_ZERO;
+    receive.sweep = &alike;
+    return check_list(&receive, "receive: positions", places);
+}
+
 static enum status check_places(const struct check *c)
 {
     const struct sweep *sweep = c->sweep;
@@ -201,6 +212,7 @@ static enum status check_places(const struct check *c)
     (void)check_list(c, "labels", &sweep->labels);
     (void)check_list(c, "dest", &sweep->dest);
     (void)check_list(c, "src", &sweep->src);
+    if (sweep->path) (void)check_received(c, &sweep->path->receive->positions);
     for (int i = 0; i < sweep->n_tuples && !c->err->status; i++) {
         const struct cell_tuple *tuple = &sweep->tuples[i];
         const int at[] = {tuple->position, tuple->dest, tuple->src};

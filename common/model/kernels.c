@@ -72,6 +72,19 @@ void kernels_layernorm_scale(float *scale, float *normalized, const float *x,
     }
 }
 
+void kernels_layernorm_frozen(float *out, const float *x, const float *like,
+                              const float *gain, const float *bias, size_t C,
+                              float eps)
+{
+    float own, frozen;
+    kernels_layernorm_scale(&frozen, NULL, like, 1, C, eps);
+    kernels_layernorm_scale(&own, out, x, 1, C, eps);
+    double part = (double)own / (double)frozen;
+    for (size_t i = 0; i < C; i++)
+        out[i] =
+            (float)((double)out[i] * part * (double)gain[i] + (double)bias[i]);
+}
+
 void kernels_activation(float *out, const float *x, size_t n,
                         enum activation activation)
 {

@@ -60,6 +60,12 @@ void kernels_layernorm(float *out, const float *x, const float *gain,
 void kernels_layernorm_scale(float *scale, float *normalized, const float *x,
                              size_t R, size_t C, float eps);
 
+/* LayerNorm of one row with the scale of another, `like` (C): the norm frozen
+ * at a state, so that it is linear. out (C), may be x itself. */
+void kernels_layernorm_frozen(float *out, const float *x, const float *like,
+                              const float *gain, const float *bias, size_t C,
+                              float eps);
+
 /* out[i] = activation(x[i]), n of them; out may be x itself. An element's
  * bits depend on the element alone. Forms (error bounds: tests/model):
  *   gelu_new    x / (1 + exp(-2 u)), u = sqrt(2/pi) (x + 0.044715 x^3), which

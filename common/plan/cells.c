@@ -8,6 +8,7 @@
 #include "common/plan/grid.h"
 #include "common/plan/masks.h"
 #include "common/plan/noised.h"
+#include "common/plan/path.h"
 
 static const struct grid_axis *axis_of(const struct cell *cell, enum axis axis,
                                        int *index)
@@ -375,6 +376,8 @@ enum cell_status plan_cell_status(const struct plan *plan, int sweep, int pair,
     struct cell cell;
     if (plan->job->sweeps[sweep].edits)
         return by_hand_status(plan, sweep, pair, sample);
+    if (plan->grids[sweep].path)
+        return path_cell_status(plan, sweep, pair, sample, number);
     if (!resolve(&cell, plan, sweep, pair, sample, number) ||
         !cell_has_mean_rows(&cell, sweep))
         return CELL_NOT_APPLICABLE;
@@ -484,6 +487,9 @@ enum status plan_cell(enum cell_status *status, struct edit_list *out_edits,
                       struct arena *arena, struct err *err)
 {
     struct cell cell;
+    if (plan->grids[sweep].path)
+        return path_cell(status, out_edits, plan, sweep, pair, sample, number,
+                         tables, arena, err);
     *status = CELL_NOT_APPLICABLE;
     if (out_edits) *out_edits = (struct edit_list){0};
     if (plan->job->sweeps[sweep].edits)

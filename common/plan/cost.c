@@ -3,6 +3,7 @@
  * two. */
 #include "common/plan/cost.h"
 #include "common/plan/cells.h"
+#include "common/plan/path.h"
 #include "common/plan/reach.h"
 #include "common/plan/shape.h"
 
@@ -108,8 +109,8 @@ static double entry_cost(const struct plan *plan, const struct edit *edit,
     return flops;
 }
 
-double cost_lane(const struct plan *plan, const struct sweep *sweep,
-                 const struct pair *pair, const struct edit_list *edits)
+static double lane_cost(const struct plan *plan, const struct sweep *sweep,
+                        const struct pair *pair, const struct edit_list *edits)
 {
     if (edits->n == 0) return 0;
     struct row_cost cost = row_cost_of(plan->config);
@@ -148,6 +149,101 @@ double cost_pass(const struct model_config *config, int n_tokens)
     double layer = n * (cost.q + cost.kv + cost.o + cost.mlp) +
                    n * (n + 1) / 2 * cost.attention;
     return config->n_layer * layer;
+}
+
+/* The edited activation's own product with the weights, one row. */
+static double product_cost(const struct model_config *config,
+                           const struct edit *edit)
+{
+    struct row_cost cost = row_cost_of(config);
+    double columns = edit->columns.n > 0 ? edit->columns.n : config->d_mlp;
+    if (edit->site == SITE_MLP_POST) return 2.0 * columns * config->d_model;
+    if (edit->site != SITE_Z) return 0;
+    return edit->heads.n > 0 ? cost.o * edit->heads.n / config->n_head : cost.o;
+}
+
+/* A pass that carries edits up to layer `end`, rows staying what they are. */
+static double carry_cost(const struct plan *plan, const struct edit_list *edits,
+                         int end)
+{
+    struct row_cost cost = row_cost_of(plan->config);
+    bool is_dirty[PLAN_MAX_TOKENS] = {false};
+    double flops = 0;
+    int at = 0, rows = 0;
+    for (int layer = edits->items[0].layer; layer < end; layer++) {
+        for (; at < edits->n && edits->items[at].layer == layer; at++) {
+            const struct edit *edit = &edits->items[at];
+            flops += edit->rows.n * product_cost(plan->config, edit);
+            for (int i = 0; i < edit->rows.n; i++) {
+                if (is_dirty[edit->rows.at[i]]) continue;
+                is_dirty[edit->rows.at[i]] = true;
+                rows++;
+                if (edit->site >= SITE_MLP_POST) flops -= cost.mlp;
+            }
+        }
+        flops += rows * cost.mlp;
+    }
+    if (!(edits->freeze & FREEZE_MLP)) return flops;
+    flops = 0;
+    for (at = 0; at < edits->n; at++)
+        flops += edits->items[at].rows.n *
+                 product_cost(plan->config, &edits->items[at]);
+    return flops;
+}
+
+/* The cells that share the carrying pass of a sender at a layer. */
+static int n_sharing(const struct grid *grid, int layer)
+{
+    int n = 0;
+    if (!grid_axis_find(grid, AXIS_RECEIVER)) return 1;
+    for (int i = 0; i < grid->path->n_receivers; i++) {
+        const struct path_point *point = &grid->path->receivers[i];
+        if (point->site != SITE_COUNT &&
+            (point->at.layer < 0 || point->at.layer > layer))
+            n++;
+    }
+    return n > 0 ? n : 1;
+}
+
+static double path_cost(const struct plan *plan, int sweep, int pair,
+                        uint64_t cell, const struct edit_list *edits,
+                        struct arena *arena, struct err *err)
+{
+    const struct sweep *s = &plan->job->sweeps[sweep];
+    const struct pair *p = &plan->pairs->items[pair];
+    struct path_carry carry;
+    if (edits->n == 0) return 0;
+    if (edits->freeze)
+        return carry_cost(plan, edits, plan->config->n_layer) +
+               cost_measure(plan, p, s->base, s->metrics, s->n_metrics);
+    if (path_fill_carry(&carry, plan, sweep, pair, 0, cell, 1, NULL, arena,
+                        err) ||
+        carry.edits.n == 0)
+        return 0;
+    double product = row_cost_of(plan->config).q, own = 0;
+    int end = 0, first = carry.edits.items[0].layer;
+    for (int i = 0; i < carry.n_captures; i++) {
+        const struct capture *capture = &carry.captures[i];
+        if (capture->site != SITE_RESID_PRE) own += capture->rows.n * product;
+        if (capture->layer > end) end = capture->layer;
+    }
+    return lane_cost(plan, s, p, edits) + own +
+           carry_cost(plan, &carry.edits, end) /
+               n_sharing(&plan->grids[sweep], first);
+}
+
+double cost_cell(const struct plan *plan, int sweep, int pair, uint64_t cell,
+                 struct arena *arena, struct err *err)
+{
+    struct edit_list edits;
+    enum cell_status status;
+    if (plan_cell(&status, &edits, plan, sweep, pair, 0, cell, NULL, arena,
+                  err))
+        return 0;
+    if (plan->grids[sweep].path)
+        return path_cost(plan, sweep, pair, cell, &edits, arena, err);
+    return lane_cost(plan, &plan->job->sweeps[sweep], &plan->pairs->items[pair],
+                     &edits);
 }
 
 /* A whole forward pass of one run. */

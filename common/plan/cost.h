@@ -4,9 +4,11 @@
 
 #include "common/plan/plan.h"
 
-/* FLOPs of computing one lane with these edits, and of its metrics alone. */
-double cost_lane(const struct plan *plan, const struct sweep *sweep,
-                 const struct pair *pair, const struct edit_list *edits);
+/* FLOPs of computing one cell of a pair, for one sample; of a path with its
+ * share of what the cells of one sender have in common. And of its metrics
+ * alone. arena: scratch, on failure err is set. */
+double cost_cell(const struct plan *plan, int sweep, int pair, uint64_t cell,
+                 struct arena *arena, struct err *err);
 /* A whole pass of n_tokens without the unembedding. */
 double cost_pass(const struct model_config *config, int n_tokens);
 /* Of one row through the matrix products of all blocks. */

@@ -36,8 +36,8 @@ struct edit {
     int layer;              /* 0 for embed; resid_post of layer l is edited
                              * after layer l */
     struct span rows;       /* base positions; never "all" */
-    const int *source_rows; /* rows.n positions of the source run; NULL: the
-                             * same */
+    const int *source_rows; /* rows.n positions of the source run or capture;
+                             * NULL: the same */
     struct span heads;      /* all for sites without heads */
     struct span columns;
     const int *source_columns; /* scores: columns.n src positions of the
@@ -51,11 +51,21 @@ struct edit {
                             * (C, H*K or F); kept by the unit */
     const int *table_rows; /* NULL: every row uses row 0 */
     size_t table_width;    /* scores: H times the src positions of a row */
-    int capture;           /* EDIT_FROM_CAPTURE: number in the unit */
+    int capture;           /* EDIT_FROM_CAPTURE: its number; it has every row
+                            * that is read from it */
     bool is_standing;      /* the base has it already: of rows that are computed
                             * anew alone, and of itself it makes none so */
     bool is_add;
     float scale; /* is_add: what is added is scale * value */
+};
+
+/* What a lane holds at its base's values while its edits' changes pass by, in
+ * every layer. A change then stays at the rows where it was made. */
+enum freeze {
+    FREEZE_ATTENTION = 1, /* z, but where it is edited */
+    FREEZE_MLP = 2,       /* mlp_post, likewise */
+    FREEZE_NORM = 4       /* the scales of LayerNorms before q, k, v and the
+                           * logits */
 };
 
 /* Keep (site, layer, rows) of an edited cell, after its edits there, under a

@@ -6,6 +6,7 @@
 
 #include "common/base/mem.h"
 #include "common/plan/masks.h"
+#include "common/plan/path.h"
 
 static enum status fill_values(struct grid_axis *axis,
                                const struct subset *subset, int all,
@@ -146,6 +147,9 @@ static enum status fill_axis(struct grid_axis *out, enum axis axis,
     case AXIS_SCALE:
         out->n = sweep->value.n_scales;
         return STATUS_OK;
+    case AXIS_SENDER:
+    case AXIS_RECEIVER:
+        break; /* the path's: grid_open */
     case AXIS_COUNT:
         break;
     }
@@ -164,6 +168,7 @@ enum status grid_open(struct grid *out, const struct sweep *sweep,
         out->n_samples = sweep->noise.n_samples;
     }
     out->n_cells = 1;
+    if (sweep->path && path_grid_open(out, config, err)) goto failed;
     for (int axis = 0; axis < AXIS_COUNT; axis++) {
         if (!sweep->by[axis]) continue;
         if (out->n_axes == PLAN_MAX_AXES) {
@@ -172,7 +177,10 @@ enum status grid_open(struct grid *out, const struct sweep *sweep,
             goto failed;
         }
         struct grid_axis *to = &out->axes[out->n_axes++];
-        if (fill_axis(to, (enum axis)axis, sweep, pairs, config, err))
+        to->axis = (enum axis)axis;
+        bool is_end = axis == AXIS_SENDER || axis == AXIS_RECEIVER;
+        if (is_end ? path_fill_axis(to, out, err)
+                   : fill_axis(to, to->axis, sweep, pairs, config, err))
             goto failed;
         if (to->n == 0) {
             (void)err_set(err, STATUS_INPUT,
@@ -204,6 +212,7 @@ void grid_free(struct grid *grid)
         free(axis->values);
     }
     free(grid->is_selected);
+    path_grid_free(grid);
     *grid = (struct grid){0};
 }
 

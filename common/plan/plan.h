@@ -82,9 +82,10 @@ struct grid_axis {
     int *values;   /* layer, head, neuron ..: the numbers; position, dest, src:
                     * indices (a negative one counts from the end of each
                     * pair); label, component_group, draw: 0 .. n-1; NULL for
-                    * cell and scale; owned */
-    char **labels; /* AXIS_LABEL, and dest or src given by label: the names,
-                    * NULL where an entry is a number; owned */
+                    * cell, scale, sender and receiver; owned */
+    char **labels; /* AXIS_LABEL, sender, receiver, and dest or src given by
+                    * label: the names, NULL where an entry is a number;
+                    * owned */
     int *label_item; /* which of a label's positions, -1: all; owned */
 };
 
@@ -94,9 +95,10 @@ struct grid {
     int n_axes;
     struct grid_axis axes[PLAN_MAX_AXES]; /* canonical order */
     uint64_t n_cells;                     /* product of the axes */
-    int n_samples;     /* resample: prompts drawn; noised runs; else 1 */
-    bool has_samples;  /* the arrays have the dimension `sample` */
-    bool *is_selected; /* per pair of the job; owned */
+    int n_samples;          /* resample: prompts drawn; noised runs; else 1 */
+    bool has_samples;       /* the arrays have the dimension `sample` */
+    bool *is_selected;      /* per pair of the job; owned */
+    struct path_grid *path; /* of a sweep with a path: path.h; owned */
     struct digest key; /* of everything the values depend on but the pairs */
 };
 
@@ -223,6 +225,7 @@ uint64_t plan_unit_cell(const struct plan *plan, const struct unit *unit,
 struct edit_list {
     struct edit *items;
     int n;
+    int freeze; /* bits of enum freeze */
 };
 enum status plan_cell(enum cell_status *status, struct edit_list *out_edits,
                       const struct plan *plan, int sweep, int pair, int sample,

@@ -88,9 +88,10 @@ static uint64_t slab_cells_of(const struct segment *segment,
         enum axis axis = grid->axes[i].axis;
         if (axis == AXIS_LAYER || axis == AXIS_POSITION || axis == AXIS_LABEL ||
             axis == AXIS_CELL || axis == AXIS_COMPONENT_GROUP ||
-            axis == AXIS_DRAW)
+            axis == AXIS_DRAW || axis == AXIS_SENDER)
             leading = i + 1;
-        if (axis == AXIS_DEST || axis == AXIS_SRC) *is_uneven = true;
+        if (axis == AXIS_DEST || axis == AXIS_SRC || axis == AXIS_RECEIVER)
+            *is_uneven = true;
     }
     uint64_t cells = 1;
     for (int i = leading; i < grid->n_axes; i++)
@@ -129,14 +130,10 @@ static double cell_flops(const struct plan *plan, const struct segment *segment,
     uint64_t number = global_cell(plan, segment, cell);
     double flops = 0;
     for (int p = 0; p < block->n; p++) {
-        struct edit_list edits;
-        enum cell_status status;
-        if (plan_cell(&status, &edits, plan, segment->item, block->pairs[p], 0,
-                      number, NULL, arena, err))
-            return 0;
-        flops += grid->n_samples *
-                 cost_lane(plan, grid->sweep,
-                           &plan->pairs->items[block->pairs[p]], &edits);
+        flops +=
+            grid->n_samples *
+            cost_cell(plan, segment->item, block->pairs[p], number, arena, err);
+        if (err->status) return 0;
         arena_reset(arena);
     }
     return flops;

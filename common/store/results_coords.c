@@ -118,7 +118,9 @@ void results_coords_make_axis(struct results *results,
         [AXIS_CELL] = "number in the sweep's list",
         [AXIS_COMPONENT_GROUP] = "group of components",
         [AXIS_DRAW] = "draw of the groups that are kept",
-        [AXIS_SCALE] = "factor of the vector that is added"};
+        [AXIS_SCALE] = "factor of the vector that is added",
+        [AXIS_SENDER] = "what is changed",
+        [AXIS_RECEIVER] = "what the change reaches"};
     const char *name = axis_name(axis->axis);
     size_t n = (size_t)axis->n;
     int32_t *numbers = NULL;
@@ -356,8 +358,9 @@ void results_coords_write(struct results *results,
     }
     for (int i = 0; i < grid->n_axes; i++)
         results_coords_make_axis(results, layout, &grid->axes[i]);
-    if (grid->sweep->tuples) make_columns(results, layout);
+    if (grid->sweep->tuples && !grid->path) make_columns(results, layout);
     results_groups_write(results, layout);
+    results_path_write(results, layout);
     if (has_pairs)
         results_coords_make_tokens(results, layout,
                                    grid_axis_find(grid, AXIS_POSITION));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/mem.h"
+#include "common/plan/path.h"
 #include "common/store/results_private.h"
 
 enum sum { SUM_VALUE, SUM_EFFECT, SUM_SHIFT, SUM_GAP, SUM_COUNT };
@@ -212,6 +213,12 @@ static bool is_absolute_cell(const struct grid *grid, uint64_t cell)
             if (tuple->position >= 0 || tuple->dest >= 0 || tuple->src >= 0)
                 return true;
         }
+        if (axis->axis == AXIS_SENDER &&
+            grid->path->senders[index[i]].at.position >= 0)
+            return true;
+        if (axis->axis == AXIS_RECEIVER &&
+            grid->path->receivers[index[i]].at.position >= 0)
+            return true;
         if ((axis->axis == AXIS_POSITION || axis->axis == AXIS_DEST ||
              axis->axis == AXIS_SRC) &&
             !(axis->labels && axis->labels[index[i]]) &&

@@ -165,6 +165,9 @@ void results_coords_describe_status(struct results *results, const char *path);
 /* /analyses/NAME, all of it. */
 void results_analysis_write(struct results *results, int analysis);
 
+/* Of a sweep with a path: columns of its senders and receivers. */
+void results_path_write(struct results *results, struct results_layout *layout);
+
 /* The rest of a sweep's group. */
 void results_sweep_write(struct results *results,
                          const struct results_layout *layout);

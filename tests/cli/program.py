@@ -80,6 +80,7 @@ SWEEPS = [
     "{name: v, site: v, by: [layer, position, head]}",
     "{name: zero_mlp, site: mlp_out, by: [layer, position], base: clean, value: zero}",
     "{name: knock_out, site: attn_scores, by: [layer, head, src], base: clean, value: -inf}",
+    "{name: path, path: {send: {site: z}, receive: {site: [q, v, logits]}}}",
     "{name: dims, site: resid_pre, by: [layer, position, dim], layers: [0, 2]}",
 ]
 MORE_SWEEPS = ["{name: attn_out, site: attn_out, by: [layer, position]}"]

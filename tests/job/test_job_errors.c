@@ -97,7 +97,8 @@ static const struct row refused[] = {
      "sweep 0: found 'z', expected a map with the keys name, description, "
      "site, by, layers, positions, labels, heads, neurons, dims, dest, src, "
      "index, label_positions, base, value, identity, method, window, hold, "
-     "hold_noise, mask, groups, noise, edits, record, metrics, select, store"},
+     "hold_noise, mask, groups, noise, edits, record, path, metrics, select, "
+     "store"},
     {"sweeps: [{by: [layer]}]",
      "sweep 0: the key site is missing (site: the activation that is edited)"},
     {"sweeps: [{site: z}]", "sweep 'z': the key by is missing (a list of axes, "
@@ -299,8 +300,6 @@ static const struct row refused[] = {
      "or base"},
     {"sweeps: [{name: e, edits: [{site: embed, from_layer: 0}]}]",
      "sweep 'e': edit 0: from_layer: embed has no layers"},
-    {"sweeps: [{site: z, by: [layer], path: {}}]",
-     "sweep 'z': path: not supported yet (path patching)"},
     {"sweeps: [{site: z, by: [layer], metrics: []}]",
      "sweep 'z': metrics: found a list of 0, expected a list of 1 to 12 "
      "metrics"},

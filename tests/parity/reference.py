@@ -41,7 +41,7 @@ SITES = {  # site: hook inside a block, axes of one prompt's activation
 SWEEP_KEYS = {"name", "description", "site", "by", "base", "value",
               "metrics", "index", "window", "method",
               "record", "noise", "hold",
-              "hold_noise", "edits", *SUBSETS.values()}
+              "hold_noise", "edits", "path", *SUBSETS.values()}
 EDIT_KEYS = {"site", "layer", "positions", "heads", "neurons", "dims", "dest",
              "src", "value", "from_run", "from_layer", "from_position"}
 JOB_KEYS = {"title", "model", "weights", "prepend_bos", "pairs", "metrics",
@@ -262,7 +262,9 @@ class Sweep:
         check_keys(f"sweep {spec['name']}", spec, SWEEP_KEYS)
         self.spec, self.name, self.model = spec, spec["name"], model
         self.pairs = pairs
-        self.site, self.by = spec["site"], list(spec["by"])
+        self.by = list(spec.get("by", ["sender", "receiver"]))
+        self.site = spec["path"]["send"]["site"] if "path" in spec \
+            else spec["site"]
         self.hook, self.site_axes = SITES[self.site]
         self.base = spec.get("base", "corrupted")
         other = "corrupted" if self.base == "clean" else "clean"
@@ -533,6 +535,9 @@ class Job:
         import traced  # which builds on this module
         if traced.is_traced(spec):
             return traced.Traced(self.model, spec, self.pairs, folder)
+        if "path" in spec:
+            from reference_path import PathSweep
+            return PathSweep(self.model, spec, self.pairs, folder)
         if "groups" not in spec:
             return Sweep(self.model, spec, self.pairs, folder)
         from grouped import GroupedSweep  # which builds on this module

@@ -8,7 +8,7 @@ struct planned {
     struct inputs inputs;
     struct job job;
     struct pairs pairs;
-    struct pairs references[16];
+    struct pairs references[32];
     struct plan plan;
     struct buf record; /* of planned_extend */
 };
