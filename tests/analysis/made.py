@@ -1,9 +1,12 @@
 """What the tests of the package share: results made by the program, once."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+
+import h5py
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "analysis", "src"))
@@ -48,6 +51,7 @@ sweeps:
   - {{name: knocked, site: z, by: [layer, head], base: clean, value: zero}}
   - {{name: drawn, site: z, by: [layer, head], base: clean,
      value: {{resample: {{n: 3}}}}}}
+  - {{name: by_layer, site: mlp_out, by: [layer]}}
   - {{name: summed, site: z, by: [layer, head], store: {{pairs: none}}}}
 """
 
@@ -92,6 +96,18 @@ def results():
         run_job(JOB.format(model=model, pairs=pairs()),
                 os.path.join(_kept["folder"].name, "out", "tiny"))
     return os.path.join(_kept["folder"].name, "out", "tiny")
+
+
+def part(out, sweeps, analyses=True):
+    """A copy of those results in the folder `out` (with the activations beside), of some
+    of the sweeps alone."""
+    shutil.copytree(results(), out)
+    with h5py.File(os.path.join(out, "results.h5"), "r+") as file:
+        for name in set(file["sweeps"]) - set(sweeps):
+            del file["sweeps"][name]
+        if not analyses:
+            del file["analyses"]
+    return out
 
 
 def opened():

@@ -16,7 +16,7 @@ import patchsweep
 from patchsweep.cells import cell_name
 
 SWEEPS = ["resid_pre", "z", "z_by_position", "by_name", "named", "pattern", "neurons",
-          "more_neurons", "heads", "knocked", "drawn", "summed"]
+          "more_neurons", "heads", "knocked", "drawn", "by_layer", "summed"]
 
 
 def texts(dataset):
@@ -250,7 +250,9 @@ class Readme(unittest.TestCase):
                   encoding="utf-8") as file:
             examples = re.findall(r"```python\n(.*?)```", file.read(), flags=re.DOTALL)
         self.assertEqual(len(examples), 1)
-        example = examples[0].replace("out/ioi", os.path.join(made.folder(), "out/tiny"))
+        folder = os.path.join(made.folder(), "out", "small")
+        made.part(folder, ("resid_pre", "z"), analyses=False)
+        example = examples[0].replace("out/ioi", folder)
         self.assertNotEqual(example, examples[0])
         lines = [line for line in example.splitlines() if line.strip()]
         self.assertLessEqual(len(lines), 10)
@@ -261,6 +263,10 @@ class Readme(unittest.TestCase):
         with contextlib.redirect_stdout(said):
             exec(compile(example, "README.md", "exec"), {})  # pylint: disable=exec-used
         self.assertIn("L0H", said.getvalue())
+        for name, first in (("z.png", b"\x89PNG"), ("z.html", b"<html>"),
+                            ("report.html", b"<!doctype html>")):
+            with open(name, "rb") as file:
+                self.assertEqual(file.read(len(first)), first)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 titles. `plot` draws these in matplotlib, `interactive` in plotly.
 
     Map     a grid of cells: layer_position, layer_head, heads_by_position, dest_src,
-            heads, head_scores; `groups` makes several of one scale
+            heads, head_scores, lens_tokens; `groups` makes several of one scale
     Bars    the strongest cells: neurons, top_neurons
     Points  pairs or cells in a plane: clean_against_corrupted, against
-    Lines   logits along the layers, with intervals: lens, attribution
+    Lines   along layers or positions, with intervals: along, lens, attribution
 
 `pair` shows one pair (by its number in the job) and not the mean over all; `metric`
 and `kind` are those of `patchsweep.mean`.
@@ -20,15 +20,16 @@ import xarray as xr
 
 from .cells import cell_name, cell_names, cell_table, is_absolute, text
 from .results import ResultsError
-from .statistics import (choose, mean, mean_by_group, normalised, run_intervals,
-                         sweep_attrs)
+from .statistics import (choose, confidence_intervals, mean, mean_by_group, normalised,
+                         run_intervals, sweep_attrs)
 
 
 @dataclass
 class Map:
     """grid [row, column], NaN where a cell has no value; `limit` is the end of the
     scale, which is even around zero; `status` [row, column] the status of the cells
-    of one pair, or None."""
+    of one pair, or None; `texts` [row][column] stand in the cells; a `share` cannot be
+    below zero, and has a scale of its own."""
     grid: np.ndarray
     rows: list[str]
     columns: list[str]
@@ -39,6 +40,8 @@ class Map:
     limit: float | None = None
     banner: str = ""
     status: np.ndarray | None = None
+    texts: list[list[str]] | None = None
+    is_share: bool = False
 
 
 @dataclass
@@ -93,6 +96,8 @@ class Lines:
 
 
 Shown = Map | Bars | Points | Lines
+# Axes whose values have an order, or few enough of them to stand side by side.
+ORDERED = {"layer", "position", "label", "dest", "src", "scale"}
 
 
 def values(sweep: xr.Dataset, metric: str | None = None, kind: str | None = None,
@@ -359,18 +364,41 @@ def groups(sweep: xr.Dataset, metric: str | None = None,
     return maps, _title(array, None)
 
 
+def along(sweep: xr.Dataset, metric: str | None = None, kind: str | None = None,
+          pair: int | None = None, level: float = 0.95) -> Lines:
+    """A sweep of one axis as a line, with intervals over clusters of pairs."""
+    axes = sweep.attrs["axes"]
+    if len(axes) != 1:
+        raise ResultsError(f"{sweep.attrs.get('sweep')}: has the axes {', '.join(axes)}; "
+                           "a line needs one")
+    array = values(sweep, metric, kind, pair)
+    name, note = str(array.attrs["metric"]), ""
+    low = high = np.full(array.size, np.nan)
+    if pair is None and "pair" in sweep.dims:
+        made = confidence_intervals(sweep, name, str(array.attrs["kind"]), level=level,
+                                    draws=2000)
+        low, high, note = made["low"].values, made["high"].values, made.attrs["interval"]
+    label = str(array.attrs["long_name"])
+    return Lines(position_names(sweep, axes[0], pair),
+                 [Line(name, array.values, low, high)], axes[0], label, str(note),
+                 _title(array, pair), text(sweep.attrs.get("banner", "")))
+
+
 def of_sweep(sweep: xr.Dataset, metric: str | None = None, kind: str | None = None,
-             pair: int | None = None) -> Map | Bars:
-    """The figure that a sweep's axes ask for."""
+             pair: int | None = None) -> Map | Bars | Lines:
+    """The figure that a sweep's axes ask for: a map of two axes, heads by a third, one
+    head's dest and src, a line along an axis that has an order; else bars of the
+    strongest cells."""
     axes = set(sweep.attrs["axes"])
-    if axes in ({"layer", "position"}, {"layer", "label"}):
-        return layer_position(sweep, metric, kind, pair)
-    if axes == {"layer", "head"}:
-        return layer_head(sweep, metric, kind, pair)
     if {"dest", "src"} <= axes <= {"layer", "head", "dest", "src"}:
         return dest_src(sweep, metric=metric, kind=kind, pair=pair)
     if {"layer", "head"} < axes and len(axes) == 3:
         return heads_by_position(sweep, metric, kind, pair)
+    if axes <= ORDERED | {"head"}:
+        if len(axes) == 2:
+            return any_map(sweep, metric, kind, pair)
+        if len(axes) == 1 and axes <= ORDERED:
+            return along(sweep, metric, kind, pair)
     return neurons(sweep, metric=metric, kind=kind, pair=pair)
 
 
@@ -449,6 +477,26 @@ def lens(analysis: xr.Dataset, variable: str | None = None,
     return _lines(analysis, "state", variable, position, pair, level)
 
 
+def lens_tokens(analysis: xr.Dataset, pair: int | None = None, run: str | None = None,
+                position: int | str | None = None, n: int = 5) -> Map:
+    """The n most likely tokens after each state, of one pair (by default the first),
+    with their probabilities."""
+    if "top_string" not in analysis:
+        raise ResultsError(f"{_name(analysis)}: has no most likely tokens")
+    run = run or text(analysis["run"].values[0])
+    pair = int(analysis["pair"].values[0]) if pair is None else pair
+    row_of_pair(analysis, pair)
+    share, tokens = (_at_position(analysis[name].sel(run=run, pair=pair), position)
+                     .transpose("state", "rank").values[:, :n]
+                     for name in ("top_prob", "top_string"))
+    at = _at_position(analysis["top_prob"], position)
+    return Map(share.astype(float), [text(value) for value in analysis["state"].values],
+               [text(value) for value in analysis["rank"].values[:n]], "state", "rank",
+               f"{_name(analysis)}: the most likely tokens{_whose(at, run, pair)}",
+               "probability", 1.0, text(analysis.attrs.get("banner", "")),
+               texts=[[text(token) for token in row] for row in tokens], is_share=True)
+
+
 def attribution(analysis: xr.Dataset, variable: str | None = None,
                 position: int | str | None = None, pair: int | None = None,
                 level: float = 0.95) -> Lines:
@@ -488,8 +536,10 @@ def head_scores(analysis: xr.Dataset, score: str = "induction") -> Map:
                            f"{', '.join(map(str, analysis.data_vars))}")
     array = analysis[score]
     array.attrs["long_name"] = score.replace("_", " ") + " score"
-    return _map(analysis, array, ["layer"], "head", None,
-                f"{_name(analysis)}: {array.attrs['long_name']}")
+    made = _map(analysis, array, ["layer"], "head", None,
+                f"{_name(analysis)}: {array.attrs['long_name']}", limit=1.0)
+    made.is_share = True
+    return made
 
 
 def top_neurons(analysis: xr.Dataset, n: int = 30, run: str | None = None,

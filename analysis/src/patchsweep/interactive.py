@@ -88,11 +88,24 @@ def groups(sweep: xr.Dataset, metric: str | None = None,
     return go.Figure(specs.groups(*figures.groups(sweep, metric, kind)))
 
 
+def along(sweep: xr.Dataset, metric: str | None = None, kind: str | None = None,
+          pair: int | None = None, level: float = 0.95) -> go.Figure:
+    """A sweep of one axis as a line, with intervals over clusters of pairs."""
+    return _figure(figures.along(sweep, metric, kind, pair, level))
+
+
 def lens(analysis: xr.Dataset, variable: str | None = None,
          position: int | str | None = None, pair: int | None = None,
          level: float = 0.95) -> go.Figure:
     """The logit lens: a line a run over the states of the residual stream."""
     return _figure(figures.lens(analysis, variable, position, pair, level))
+
+
+def lens_tokens(analysis: xr.Dataset, pair: int | None = None, run: str | None = None,
+                position: int | str | None = None, n: int = 5,
+                **options: Any) -> go.Figure:
+    """The n most likely tokens after each state, of one pair."""
+    return _figure(figures.lens_tokens(analysis, pair, run, position, n), **options)
 
 
 def attribution(analysis: xr.Dataset, variable: str | None = None,

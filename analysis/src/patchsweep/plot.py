@@ -13,7 +13,9 @@ changed:
     clean_against_corrupted  pairs: the two unedited runs
     against         two sweeps' cells against each other
     groups          one map a group of pairs, side by side, of one scale
+    along           a sweep of one axis as a line, with intervals
     lens            logit lens: lines over the blocks, with intervals
+    lens_tokens     logit lens: the most likely tokens of one pair
     attribution     direct logit attribution of components, with intervals
     heads, head_scores, top_neurons  of the analyses of those names
     draw            whichever of these a sweep's axes, or an analysis' kind, ask for
@@ -78,13 +80,20 @@ def heatmap(shown: Map, ax: Axes | None = None, limit: float | None = None,
             title: str | None = None, colorbar: bool = True) -> Axes:
     """A map, the first row on top."""
     if ax is None:
-        ax = _new(3 + 0.5 * len(shown.columns), 2.6 + 0.3 * len(shown.rows),
+        width = 1.1 if shown.texts else 0.5
+        ax = _new(3 + width * len(shown.columns), 2.6 + 0.3 * len(shown.rows),
                   shown.banner)
-    colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad=GREY)
+    scale = "Blues" if shown.is_share else "RdBu_r"
+    colours = matplotlib.colormaps[scale].with_extremes(bad=GREY)
     limit = limit or shown.limit or figures.scale_limit(shown.grid)
-    image = ax.imshow(np.ma.masked_invalid(shown.grid), cmap=colours, vmin=-limit,
-                      vmax=limit, aspect="auto", interpolation="nearest",
-                      origin="upper")
+    image = ax.imshow(np.ma.masked_invalid(shown.grid), cmap=colours,
+                      vmin=0 if shown.is_share else -limit, vmax=limit, aspect="auto",
+                      interpolation="nearest", origin="upper")
+    for row, texts in enumerate(shown.texts or []):
+        for column, written in enumerate(texts):
+            is_dark = abs(shown.grid[row, column]) > 0.6 * limit
+            ax.text(column, row, written, ha="center", va="center", fontsize=7,
+                    color="white" if is_dark else "black", parse_math=False)
     _ticks(ax.yaxis, shown.rows)
     _ticks(ax.xaxis, shown.columns, **_slanted(shown.columns))
     ax.set_xlabel(shown.column_label)
@@ -239,11 +248,23 @@ def groups(sweep: xr.Dataset, metric: str | None = None,
     return list(drawn[0])
 
 
+def along(sweep: xr.Dataset, metric: str | None = None, kind: str | None = None,
+          pair: int | None = None, level: float = 0.95, ax: Axes | None = None) -> Axes:
+    """A sweep of one axis as a line, with intervals over clusters of pairs."""
+    return lines(figures.along(sweep, metric, kind, pair, level), ax)
+
+
 def lens(analysis: xr.Dataset, variable: str | None = None,
          position: int | str | None = None, pair: int | None = None,
          level: float = 0.95, ax: Axes | None = None) -> Axes:
     """The logit lens: a line a run over the states of the residual stream."""
     return lines(figures.lens(analysis, variable, position, pair, level), ax)
+
+
+def lens_tokens(analysis: xr.Dataset, pair: int | None = None, run: str | None = None,
+                position: int | str | None = None, n: int = 5, **options: Any) -> Axes:
+    """The n most likely tokens after each state, of one pair."""
+    return heatmap(figures.lens_tokens(analysis, pair, run, position, n), **options)
 
 
 def attribution(analysis: xr.Dataset, variable: str | None = None,

@@ -17,9 +17,12 @@ from .figures import Bars, Lines, Map, Points, Shown, scale_limit
 
 Spec = dict[str, Any]
 
-# ColorBrewer's RdBu from blue to red, and viridis: both safe for the colour-blind.
+# ColorBrewer's RdBu from blue to red and its Blues, and viridis: told apart by the
+# colour-blind.
 DIVERGING = ("#053061", "#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7",
              "#fddbc7", "#f4a582", "#d6604d", "#b2182b", "#67001f")
+BLUES = ("#f7fbff", "#deebf7", "#c6dbef", "#9ecae1", "#6baed6", "#4292c6", "#2171b5",
+         "#08519c", "#08306b")
 EVEN = ("#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779",
         "#6ece58", "#b5de2b", "#fde725")
 BLUE, RED, GREY, INK, GRID, ZERO = ("#2166ac", "#b2182b", "#cfcfcf", "#1f2430", "#e9ebef",
@@ -142,8 +145,18 @@ def heatmap(shown: Map) -> Spec:
     layout["xaxis"] = _categories(shown.column_label, _all_safe(shown.columns))
     layout["yaxis"] = _categories(shown.row_label, _all_safe(shown.rows),
                                   autorange="reversed")
-    trace = _heatmap(shown, zmin=-limit, zmax=limit, colorscale=_scale(DIVERGING),
+    trace = _heatmap(shown, zmin=0 if shown.is_share else -limit, zmax=limit,
+                     colorscale=_scale(BLUES if shown.is_share else DIVERGING),
                      colorbar=_colour_bar(shown.colour_label))
+    if shown.texts:
+        layout["meta"]["max_width"] += 50 * len(shown.columns)
+        layout["annotations"] = [
+            {"x": column, "y": row, "text": _safe(written),
+             "showarrow": False, "font": {
+                 "size": 11, "color": "#fff" if abs(shown.grid[row, column]) > 0.6 * limit
+                 else INK}}
+            for row, texts in enumerate(shown.texts)
+            for column, written in enumerate(texts)]
     return {"data": [trace], "layout": layout}
 
 

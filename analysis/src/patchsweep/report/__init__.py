@@ -28,6 +28,8 @@ from .views import Figure, against_figure, analysis_figure, baseline_figure, swe
 __all__ = ["main", "report", "write"]
 # Neurons of the findings and of an analysis that the neuron view lists.
 MOST_NAMED = 40
+# Bytes of a sweep that are read whole.
+MOST_BYTES = 500_000_000
 
 
 def _first_head(found: list[SweepFindings]) -> tuple[int, int] | None:
@@ -65,6 +67,9 @@ def _plotly() -> str:
 
 def report(results: Results) -> str:
     """The page."""
+    for sweep in results.sweeps.values():
+        if sweep.nbytes < MOST_BYTES:
+            sweep.load()  # once, since many figures are made of it
     found = [sweep_findings(sweep) for sweep in results.sweeps.values()]
     heads = attention_data(results, start=_first_head(found))
     neurons = neuron_data(results, named=_named_neurons(results, found))

@@ -124,7 +124,8 @@ def sweep_findings(sweep: xr.Dataset, n: int = 10, draws: int = 2000) -> SweepFi
     else:
         n_pairs = n_agree = np.zeros(len(order), dtype=int)
     tokens = _tokens(sweep)
-    rows = [Finding(cell_name(at), tokens.get(text(at.get("position")), ""), at, float(centre[cell]), float(low[cell]),
-                    float(high[cell]), int(n_pairs[k]), int(n_agree[k]))
+    rows = [Finding(cell_name(at), tokens.get(text(at.get("position")), ""), at,
+                    float(centre[cell]), float(low[cell]), float(high[cell]),
+                    int(n_pairs[k]), int(n_agree[k]))
             for k, (cell, at) in enumerate(zip(order, cell_table(sweep, axes, order)))]
     return SweepFindings(name, f"{metric}, {kind}", note, n_determined, rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import platform
+import re
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -32,6 +33,14 @@ class Section:
 
 def _e(value: Any) -> str:
     return html.escape(text(value))
+
+
+def _sentence(value: Any) -> str:
+    """A description, if there is one, as a sentence before others."""
+    said = text(value or "").strip()
+    if not said:
+        return ""
+    return _e(said[0].upper() + said[1:] + ("" if said[-1] in ".?!" else ".")) + " "
 
 
 def _number(value: float) -> str:
@@ -89,7 +98,7 @@ def asked_section(results: Results) -> Section:
     shared = f"<p>{_e(edits[0])}</p>" if len(edits) == 1 else ""
     sweeps = "".join(
         f'<dt><a href="#sweep-{_e(name)}">{_e(name)}</a></dt><dd>'
-        + (f"{_e(sweep.attrs['description'])} " if sweep.attrs.get("description") else "")
+        + _sentence(sweep.attrs.get("description"))
         + ("" if shared else f"{_e(edit_words(sweep))} ")
         + f"{_e(place_words(sweep))}</dd>" for name, sweep in results.sweeps.items())
     return Section("asked", "Asked", "What was asked",
@@ -124,7 +133,7 @@ def _finding(row: Finding, largest: float, is_extra: bool, has_heads: bool,
             f'<td class="number"><b>{_number(row.mean)}</b></td>'
             f'<td><span class="size" aria-hidden="true"><i{below} '
             f'style="width:{share:.1f}%"></i></span></td>'
-            f'<td class="wide">{interval}</td>'
+            f'<td class="wide interval">{interval}</td>'
             f'<td class="wide">{agree}</td></tr>')
 
 
@@ -142,7 +151,7 @@ def findings_section(results: Results, found: list[SweepFindings], has_heads: bo
                     f"<span>{unit}</span>{none}</th></tr>")
         rows += [_finding(row, largest, number >= FIRST, has_heads, has_neurons)
                  for number, row in enumerate(each.rows)]
-        notes.setdefault(each.note, []).append(each.sweep)
+        notes.setdefault(re.sub(r", \d+ cells\)", ")", each.note), []).append(each.sweep)
         n_determined += each.n_determined
     said = []
     for note, sweeps in notes.items():
@@ -161,15 +170,18 @@ def findings_section(results: Results, found: list[SweepFindings], has_heads: bo
                     f"{'is' if n_determined == 1 else 'are'} not listed.")
     failed = f'<p class="warning">{count(len(results.failures), "unit")} of work failed.' \
              "</p>" if len(results.failures) else ""
+    has_intervals = any(math.isfinite(row.low) for each in found for row in each.rows)
     button = ('<button type="button" class="more" data-of="findings-table" '
               'aria-expanded="false" data-more="Show ten of each" '
               'data-less="Show three of each">Show ten of each</button>') \
         if any(len(each.rows) > FIRST for each in found) else ""
     return Section(
         "findings", "Findings", "The strongest cells",
-        f'{failed}<div class="card findings"><div id="findings-table"><table><caption>'
+        f'{failed}<div class="card findings{"" if has_intervals else " bare"}">'
+        '<div id="findings-table"><table><caption>'
         f'{" ".join(map(_e, said))}</caption><thead><tr><th scope="col">cell</th>'
-        '<th scope="col" class="number">mean</th><th scope="col"></th><th scope="col">interval</th>'
+        '<th scope="col" class="number">mean</th><th scope="col"></th>'
+        '<th scope="col" class="interval">interval</th>'
         '<th scope="col">pairs of that sign</th></tr></thead>'
         f'<tbody>{"".join(rows)}</tbody></table></div>{button}</div>')
 
@@ -217,7 +229,8 @@ def sweeps_section(results: Results, figures: dict[str, str],
     cards = []
     for name, sweep in results.sweeps.items():
         cards.append(f'<div class="card" id="sweep-{_e(name)}"><h3>{_e(name)}</h3>'
-                     f"<p>{_e(edit_words(sweep))} {_e(place_words(sweep))}</p>"
+                     f"<p>{_sentence(sweep.attrs.get('description'))}"
+                     f"{_e(edit_words(sweep))} {_e(place_words(sweep))}</p>"
                      f'<p class="soft small">{_e(_cells(sweep.attrs))}</p>'
                      f"{figures[name]}</div>")
     if against:

@@ -15,7 +15,7 @@ from .. import figures
 from ..cells import text
 from ..results import Results, ResultsError
 from ..specs import Spec, groups, spec
-from ..statistics import KINDS, by_label, choose, mean_by_group
+from ..statistics import KINDS, by_label, choose
 from ..viewers import pair_name
 
 # Single pairs, heads of a pattern and couples of sweeps that a figure offers at most.
@@ -63,8 +63,8 @@ class Figure:
 
 
 def bare(dataset: xr.Dataset) -> xr.Dataset:
-    """Read, and without the warning about the model, which the page has at its head."""
-    return dataset.assign_attrs(banner="").load()
+    """Without the warning about the model, which the page has at its head."""
+    return dataset.assign_attrs(banner="")
 
 
 def _strongest_heads(sweep: xr.Dataset) -> list[dict[str, int]]:
@@ -97,7 +97,7 @@ def sweep_figure(sweep: xr.Dataset) -> Figure:
                 head = {"Head": " ".join(f"{axis} {value}" for axis, value in at.items())}
                 figure.add(lambda: spec(draw(sweep, metric=metric, kind=kind, **at)),
                            Pairs="all pairs", **chosen, **(head if len(heads) > 1 else {}))
-            if len(axes) > 1 and heads == [{}] and _n_groups(sweep, metric, kind) > 1:
+            if len(axes) > 1 and heads == [{}] and sweep.sizes.get("pair_group", 1) > 1:
                 figure.add(lambda: groups(*figures.groups(sweep, metric, kind)),
                            Pairs="groups side by side", **chosen)
             if axes == {"layer", "position"} and "label_positions" in sweep:
@@ -117,13 +117,6 @@ def _has(sweep: xr.Dataset, metric: str, kind: str) -> bool:
     except ResultsError:
         return False
     return True
-
-
-def _n_groups(sweep: xr.Dataset, metric: str, kind: str) -> int:
-    try:
-        return int(mean_by_group(sweep, metric, kind).sizes["pair_group"])
-    except (ResultsError, KeyError):
-        return 0
 
 
 def baseline_figure(results: Results) -> Figure | None:
@@ -186,10 +179,16 @@ def analysis_figure(analysis: xr.Dataset) -> Figure | None:
                 figure.add(lambda: spec(draw(analysis, None, position, number)),
                            Pairs=pair_name(analysis, row),
                            Of=figures.variable_of(analysis, None), **at)
+            for run in runs if kind == "logit_lens" else ():
+                for row, number in enumerate(analysis["pair"].values[:MOST_PAIRS].tolist()):
+                    figure.add(lambda: spec(figures.lens_tokens(analysis, number, run,
+                                                                position)),
+                               Pairs=pair_name(analysis, row), Of=f"tokens, {run} run", **at)
         elif kind == "heads":
             for run in runs:
                 for variable in ("logit_diff", "logit"):
-                    figure.add(lambda: spec(figures.heads(analysis, variable, run, position)),
+                    figure.add(lambda: spec(figures.heads(analysis, variable, run,
+                                                          position)),
                                Run=run, Of=variable, **at)
         elif kind == "neurons":
             for run in runs:
