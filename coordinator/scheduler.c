@@ -45,14 +45,9 @@ bool scheduler_is_complete(const struct scheduler *s)
 
 bool scheduler_is_over(const struct scheduler *s)
 {
-    bool is_ending = s->is_stopping || scheduler_is_complete(s);
-    for (int i = 0; i < s->n_workers; i++) {
-        const struct worker_state *w = &s->workers[i];
-        if (!w->has_left && !w->is_silent && !w->is_lost &&
-            !(w->is_late && is_ending))
-            return false;
-    }
-    return true;
+    if (s->is_stopping || scheduler_is_complete(s))
+        return s->n_present == s->n_late_present;
+    return s->n_present == 0;
 }
 
 void scheduler_count(const struct scheduler *s, struct scheduler_counts *out)
@@ -293,30 +288,21 @@ static enum status take_answer(struct scheduler *s,
     return STATUS_OK;
 }
 
-enum status scheduler_take(struct scheduler *s,
-                           const struct scheduler_event *event, bool *is_new,
-                           struct err *err)
+/* Who is waited for; see scheduler_is_over. */
+static void count_presence(struct scheduler *s,
+                           const struct worker_state *worker, int sign)
 {
-    bool ignored;
-    if (!is_new) is_new = &ignored;
-    *is_new = false;
-    if (event->kind == SCHEDULER_STOP) {
-        s->is_stopping = true;
-        enqueue_all(s);
-        return STATUS_OK;
-    }
-    if (event->worker < 0 || event->worker >= s->n_workers)
-        return err_set(err, STATUS_MPI, "worker %d of %d", event->worker,
-                       s->n_workers);
+    if (worker->has_left || worker->is_silent || worker->is_lost) return;
+    s->n_present += sign;
+    if (worker->is_late) s->n_late_present += sign;
+}
+
+/* What the event makes of the worker. */
+static enum status apply(struct scheduler *s,
+                         const struct scheduler_event *event, bool *is_new,
+                         struct err *err)
+{
     struct worker_state *worker = &s->workers[event->worker];
-    bool is_known = worker->is_joined && !worker->has_left;
-    bool is_about = event->kind == SCHEDULER_SILENT ||
-                    event->kind == SCHEDULER_LATE ||
-                    event->kind == SCHEDULER_LOST;
-    if (!is_about && is_known == (event->kind == SCHEDULER_JOINED))
-        return err_set(err, STATUS_MPI,
-                       "worker %d spoke out of turn (event %d)", event->worker,
-                       (int)event->kind);
     switch (event->kind) {
     case SCHEDULER_JOINED:
         worker->is_joined = true;
@@ -350,4 +336,34 @@ enum status scheduler_take(struct scheduler *s,
         break;
     }
     return STATUS_OK;
+}
+
+enum status scheduler_take(struct scheduler *s,
+                           const struct scheduler_event *event, bool *is_new,
+                           struct err *err)
+{
+    bool ignored;
+    if (!is_new) is_new = &ignored;
+    *is_new = false;
+    if (event->kind == SCHEDULER_STOP) {
+        s->is_stopping = true;
+        enqueue_all(s);
+        return STATUS_OK;
+    }
+    if (event->worker < 0 || event->worker >= s->n_workers)
+        return err_set(err, STATUS_MPI, "worker %d of %d", event->worker,
+                       s->n_workers);
+    struct worker_state *worker = &s->workers[event->worker];
+    bool is_known = worker->is_joined && !worker->has_left;
+    bool is_about = event->kind == SCHEDULER_SILENT ||
+                    event->kind == SCHEDULER_LATE ||
+                    event->kind == SCHEDULER_LOST;
+    if (!is_about && is_known == (event->kind == SCHEDULER_JOINED))
+        return err_set(err, STATUS_MPI,
+                       "worker %d spoke out of turn (event %d)", event->worker,
+                       (int)event->kind);
+    count_presence(s, worker, -1);
+    enum status status = apply(s, event, is_new, err);
+    count_presence(s, worker, 1);
+    return status;
 }

@@ -97,7 +97,7 @@ enum status scheduler_open(struct scheduler **out,
     size_t n_bytes = (size_t)(n_units / 8 + 1);
     s->n_segments = work->n_segments;
     s->n_blocks = work->n_blocks;
-    s->n_workers = n_workers;
+    s->n_workers = s->n_present = n_workers;
     s->unit_flops = work->unit_flops;
     s->user = work->user;
     s->segments = mem_calloc(n_segments, sizeof *s->segments, what, err);

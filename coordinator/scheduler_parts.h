@@ -44,7 +44,9 @@ struct scheduler {
     int n_begun;
     struct worker_state *workers;
     int n_workers;
-    int *queue; /* ring of workers to look at */
+    int n_present;      /* not left, silent or lost */
+    int n_late_present; /* of those, late */
+    int *queue;         /* ring of workers to look at */
     int queue_at, n_queued;
     uint64_t *returned; /* of silent and lost workers */
     size_t n_returned, returned_capacity;

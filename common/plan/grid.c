@@ -216,6 +216,12 @@ void grid_free(struct grid *grid)
     *grid = (struct grid){0};
 }
 
+bool grid_is_decisive(enum axis axis)
+{
+    return axis != AXIS_HEAD && axis != AXIS_NEURON && axis != AXIS_DIM &&
+           axis != AXIS_SCALE;
+}
+
 void grid_coordinates(const struct grid *grid, uint64_t cell,
                       int index[PLAN_MAX_AXES])
 {

@@ -13,4 +13,8 @@ enum status grid_open(struct grid *out, const struct sweep *sweep,
                       struct err *err) WARN_UNUSED;
 void grid_free(struct grid *grid);
 
+/* Whether what becomes of a cell depends on the axis: which head, neuron, dim
+ * or scale it is makes no difference. */
+bool grid_is_decisive(enum axis axis);
+
 #endif

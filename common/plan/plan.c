@@ -173,28 +173,20 @@ void plan_free(struct plan *plan)
     *plan = (struct plan){0};
 }
 
-/* What becomes of a cell depends on these axes alone: which head, neuron, dim
- * or scale it is makes no difference. */
-static bool is_decisive(enum axis axis)
-{
-    return axis != AXIS_HEAD && axis != AXIS_NEURON && axis != AXIS_DIM &&
-           axis != AXIS_SCALE;
-}
-
 void plan_count(const struct plan *plan, int sweep, struct plan_counts *out)
 {
     *out = (struct plan_counts){0};
     const struct grid *grid = &plan->grids[sweep];
     uint64_t n_decisive = 1, alike = 1;
     for (int i = 0; i < grid->n_axes; i++)
-        *(is_decisive(grid->axes[i].axis) ? &n_decisive : &alike) *=
+        *(grid_is_decisive(grid->axes[i].axis) ? &n_decisive : &alike) *=
             (uint64_t)grid->axes[i].n;
     for (uint64_t k = 0; k < n_decisive; k++) {
         int index[PLAN_MAX_AXES] = {0};
         uint64_t rest = k;
         for (int i = grid->n_axes - 1; i >= 0; i--) {
             uint64_t n = (uint64_t)grid->axes[i].n;
-            if (!is_decisive(grid->axes[i].axis)) continue;
+            if (!grid_is_decisive(grid->axes[i].axis)) continue;
             index[i] = (int)(rest % n);
             rest /= n;
         }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/mem.h"
+#include "common/plan/grid.h"
 #include "common/plan/shape.h"
 
 /* On the wire and in the journal. */
@@ -50,6 +51,18 @@ void result_encode(struct buf *out, const struct result *result)
     }
 }
 
+/* How many cells that follow each other in a segment's numbering, from a
+ * multiple of as many on, have the same status. */
+static uint64_t cells_alike(const struct grid *grid,
+                            const struct segment *segment)
+{
+    uint64_t n = 1;
+    for (int i = grid->n_axes - 1;
+         i >= 0 && !grid_is_decisive(grid->axes[i].axis); i--)
+        n *= (uint64_t)segment->extent[i];
+    return n;
+}
+
 uint64_t result_lanes(const struct plan *plan, const struct unit *unit)
 {
     uint64_t lanes = 0;
@@ -59,13 +72,16 @@ uint64_t result_lanes(const struct plan *plan, const struct unit *unit)
     for (int p = 0; unit->kind == UNIT_NOISED && p < block->n; p++)
         if (grid->is_selected[block->pairs[p]])
             lanes += (uint64_t)grid->n_samples;
-    for (uint64_t i = 0; i < unit->n_cells; i++) {
+    uint64_t alike = cells_alike(grid, &plan->segments[unit->segment]), n;
+    for (uint64_t i = 0; i < unit->n_cells; i += n) {
         uint64_t cell = plan_unit_cell(plan, unit, i);
+        n = alike - (unit->first_cell + i) % alike;
+        if (n > unit->n_cells - i) n = unit->n_cells - i;
         for (int p = 0; p < block->n; p++)
             for (int s = 0; s < grid->n_samples; s++) {
                 enum cell_status status = plan_cell_status(
                     plan, unit->item, block->pairs[p], s, cell);
-                if (cell_is_lane(status)) lanes++;
+                if (cell_is_lane(status)) lanes += n;
             }
     }
     return lanes;

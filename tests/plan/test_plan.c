@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +124,50 @@ static void what_tokens_decide_is_not_run(void **unused)
             assert_int_equal(status_of(&p, "label", 1, (uint64_t)i),
                              CELL_NOT_APPLICABLE);
         }
+    planned_close(&p);
+}
+
+/* The slow way. */
+static uint64_t enumerate_lanes(const struct plan *plan,
+                                const struct unit *unit)
+{
+    const struct block *block = &plan->blocks[unit->block];
+    uint64_t lanes = 0;
+    for (uint64_t i = 0; i < unit->n_cells; i++)
+        for (int k = 0; k < block->n; k++)
+            for (int s = 0; s < plan->grids[unit->item].n_samples; s++)
+                lanes += cell_is_lane(
+                    plan_cell_status(plan, unit->item, block->pairs[k], s,
+                                     plan_unit_cell(plan, unit, i)));
+    return lanes;
+}
+
+static void the_lanes_of_a_unit_are_those_of_its_cells(void **unused)
+{
+    (void)unused;
+    struct planned p;
+    int n_units = 0;
+    planned_open(&p, &small_config, PAIRS "sweeps:\n" SWEEPS, NULL);
+    planned_extend(&p);
+    for (uint64_t u = 0; u < p.plan.n_units; u++) {
+        struct unit unit;
+        plan_unit(&p.plan, u, &unit);
+        if (unit.kind != UNIT_SWEEP) continue;
+        /* as it was cut, and every range of cells: no range is cut so that it
+         * would be wrong */
+        uint64_t n_cells = p.plan.segments[unit.segment].n_cells;
+        assert_true(result_lanes(&p.plan, &unit) ==
+                    enumerate_lanes(&p.plan, &unit));
+        for (uint64_t first = 0; first < n_cells; first += 1 + first / 5)
+            for (uint64_t n = 1; n <= n_cells - first; n += 1 + n / 5) {
+                unit.first_cell = first;
+                unit.n_cells = n;
+                assert_true(result_lanes(&p.plan, &unit) ==
+                            enumerate_lanes(&p.plan, &unit));
+                n_units++;
+            }
+    }
+    printf("%d ranges of cells\n", n_units);
     planned_close(&p);
 }
 
@@ -284,6 +329,7 @@ int main(void)
         cmocka_unit_test(a_changed_sweep_is_dropped_and_told),
         cmocka_unit_test(a_record_is_refused_at_every_truncation),
         cmocka_unit_test(counts_are_those_of_every_cell),
+        cmocka_unit_test(the_lanes_of_a_unit_are_those_of_its_cells),
         cmocka_unit_test(a_selection_limits_the_lanes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
