@@ -536,6 +536,10 @@ enum status sweep_read(const struct reading *r, const struct doc *doc, int i,
     if (r->err->status || read_method(&inside, &keys, out)) goto out;
     if (keys.at[KEY_SWEEP_STORE]) store = keys.at[KEY_SWEEP_STORE];
     (void)store_read(&inside, store, out);
+    if (out->mask.is_per_pair && out->store.pairs == PAIRS_KEEP_NONE)
+        (void)reading_fail(&inside, keys.at[KEY_SWEEP_MASK], "mask",
+                           "draws per pair are told pair by pair, which "
+                           "`store: {pairs: none}` leaves out");
 out:
     keys_free(&keys);
     return r->err->status;

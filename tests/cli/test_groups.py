@@ -31,6 +31,16 @@ IDENTITIES = [
     "{name: no_heads, site: z, by: [], base: clean, value: zero}",
     "{name: all_kept, groups: {of: z}, mask: {keep: [L0H0-1, [L1H0-1, L2H0-1], L3H0-1, L4H0-1]}}",
     "{name: layer_zero, site: z, by: [layer], layers: [0], base: clean, value: zero}",
+    "{name: window_heads, groups: {of: z}, mask: each, by: [layer], window: {width: 3}}",
+    "{name: window, site: z, by: [layer, head], window: {width: 3}, base: clean, value: zero}",
+    "{name: other_heads, groups: {of: z}, mask: each, by: [layer],"
+    " value: {resample: {n: 1, within: all}}}",
+    "{name: other, site: z, by: [layer, head], base: clean,"
+    " value: {resample: {n: 1, within: all}}}",
+    "{name: first_order, groups: {of: mlp_post, n: 4}, mask: each, by: [layer],"
+    " method: attribution}",
+    "{name: first_orders, site: mlp_post, by: [layer, neuron], base: clean, value: zero,"
+    " method: attribution}",
 ]
 RUNS = [
     "{name: masked, groups: {of: mlp_post, n: 12}, mask: each, by: [layer]}",
@@ -73,6 +83,12 @@ class Groups(program.ProgramTest):
                 self.close(values("single_neurons"), values("neurons"), "single neurons")
                 self.close(values("single_heads"), values("heads"), "single heads")
                 self.close(values("nothing_kept")[:, 0], values("no_heads"), "nothing kept")
+                self.close(values("window_heads"), values("window"), "a window")
+                self.close(values("other_heads"), values("other"), "resampled heads")
+                first = values("first_orders") - base[:, None, None]
+                summed = first.reshape(*first.shape[:2], 4, -1).sum(-1)
+                self.close(values("first_order") - base[:, None, None], summed,
+                           "the first order of a group is the sum of its neurons'")
                 kept = values("all_kept")
                 self.close(kept[:, 0], base, "everything kept")
                 self.close(kept[:, 1], values("layer_zero")[:, 0], "layer 0 removed")

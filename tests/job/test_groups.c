@@ -61,6 +61,9 @@ static const struct {
      "neurons and dims out"},
     {"groups: {of: z}, mask: each, dims: [1]",
      "dims: groups of z are of whole heads"},
+    {"groups: {of: z}, mask: {fraction: 0.5, per: pair}, store: {pairs: none}",
+     "mask: draws per pair are told pair by pair, which `store: {pairs: none}` "
+     "leaves out"},
     {"groups: {of: z}, mask: each, by: [draw]",
      "by: found 'draw', expected layer, position, label, head, dest, src, "
      "neuron, dim or cell"},
