@@ -64,9 +64,9 @@ void masks_free(struct masks *masks)
     *masks = (struct masks){0};
 }
 
-static void shuffle(int *items, int n, int first, uint64_t state)
+static void shuffle(int *items, int n, uint64_t state)
 {
-    for (int i = 0; i < first && i < n; i++) {
+    for (int i = 0; i < n; i++) {
         state = reference_mix(state);
         int pick = i + (int)(state % (uint64_t)(n - i));
         int item = items[pick];
@@ -99,7 +99,7 @@ static void partition(struct masks *masks, const struct universe *u, int first,
         if (groups->per == GROUPS_PER_LAYER)
             state = reference_mix(state ^
                                   (uint64_t)(value_of(u->layers, first) + 1));
-        shuffle(places, n * k, n * k, state);
+        shuffle(places, n * k, state);
     }
     cut(masks->group_of, places, n * k, masks->n);
 }
@@ -179,7 +179,7 @@ static void draw(struct masks *masks, const struct mask *mask, uint64_t state,
     for (int d = 0; d < mask->draws; d++) {
         for (int g = 0; g < n; g++)
             order[g] = g;
-        shuffle(order, n, n, reference_mix(state ^ (uint64_t)(d + 1)));
+        shuffle(order, n, reference_mix(state ^ (uint64_t)(d + 1)));
         if (mask->kind == MASK_FRACTION) {
             for (int i = 0; i < kept; i++)
                 active[(size_t)d * (size_t)n + (size_t)order[i]] = 1;
