@@ -182,8 +182,8 @@ static enum status take_units(struct gathering *g, enum unit_kind kind,
     return STATUS_OK;
 }
 
-/* Whole trailing dimensions up to CHUNK_VALUES; or several pairs, where one
- * has few. */
+/* Whole trailing dimensions up to CHUNK_VALUES, or an even part of one;
+ * several pairs, where one has few. docs/files.md has the measurements. */
 static const size_t *choose_chunk(size_t chunk[H5_MAX_DIMS],
                                   const struct kept_array *a)
 {
@@ -192,8 +192,9 @@ static const size_t *choose_chunk(size_t chunk[H5_MAX_DIMS],
         total *= a->extent[i];
     if (total <= SMALL_VALUES) return NULL;
     for (int i = a->n_dims - 1; i >= 0; i--) {
-        size_t room = CHUNK_VALUES / n;
-        chunk[i] = a->extent[i] < room ? a->extent[i] : room < 1 ? 1 : room;
+        size_t room = CHUNK_VALUES / n < 1 ? 1 : CHUNK_VALUES / n;
+        size_t parts = (a->extent[i] + room - 1) / room;
+        chunk[i] = (a->extent[i] + parts - 1) / parts;
         n *= chunk[i];
     }
     return chunk;
@@ -228,6 +229,7 @@ static void write_array(struct gathering *g, enum unit_kind kind, int item,
                                  .units = "1",
                                  .coordinates = a->coordinates,
                                  .chunk = choose_chunk(chunk, a),
+        .is_raw = !hook_is_scores(a->hook.hook),
                                  .has_fill = true};
     h5_make_variable(results->h5, g->group->path, &spec, NULL);
     snprintf(path, sizeof path, "%s/%s", g->group->path, a->name);

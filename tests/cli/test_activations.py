@@ -99,7 +99,7 @@ class Activations(program.ProgramTest):
         began = time.monotonic()
         self.check(run(["run", job, "-o", whole]))
         whole_s = time.monotonic() - began
-        self.check(run(["run", job, "-o", shared], 3))
+        self.check(run(["run", job, "-o", shared], 2))
         expected = arrays(self.gathered(whole))
         self.assertEqual(arrays(self.gathered(shared)), expected)
         rng = random.Random(1)
