@@ -135,7 +135,7 @@ static enum status prepend_noise(struct kept *kept, int sweep, int pair,
     return STATUS_OK;
 }
 
-/* The lane and its edits of one pass of a record; false: not run. */
+/* The lane and its edits of one pass of a record. */
 static enum status fill_lane(struct kept *kept, const struct keep_walk *walk,
                              bool *is_excluded, struct err *err)
 {

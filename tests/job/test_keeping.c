@@ -40,6 +40,9 @@ static void wrong_entries_are_refused_with_a_sentence(void **unused)
         {"sweeps: [" Z "[{hooks: a, cells: {position: 3}}]}]",
          "sweep 'z': record 0: cells: found 'position', expected layer or "
          "head"},
+        {"sweeps: [{name: p, path: {send: {heads: [L0H0]}, receive: logits}, "
+         "record: [{hooks: a}]}]",
+         "sweep 'p': record: not supported yet with `path`"},
         {"sweeps: [" Z "[{hooks: a, cells: some}]}]",
          "sweep 'z': record 0: cells: found 'some', expected all, or a map "
          "such as {layer: [9], head: [9]}"},
