@@ -229,7 +229,7 @@ static void write_array(struct gathering *g, enum unit_kind kind, int item,
                                  .units = "1",
                                  .coordinates = a->coordinates,
                                  .chunk = choose_chunk(chunk, a),
-        .is_raw = !hook_is_scores(a->hook.hook),
+                                 .is_raw = !hook_is_scores(a->hook.hook),
                                  .has_fill = true};
     h5_make_variable(results->h5, g->group->path, &spec, NULL);
     snprintf(path, sizeof path, "%s/%s", g->group->path, a->name);
