@@ -22,33 +22,45 @@ void paths_close(struct paths *paths)
     *paths = (struct paths){0};
 }
 
-/* Captures of one cell of a sweep, at most. */
-static size_t captures_of_cell(const struct grid *grid,
-                               const struct model_config *config)
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Places (site and layer) at which one cell of a sweep captures, and all cells
+ * of a sender, at most. */
+static void count_places(size_t *of_cell, size_t *of_sender,
+                         const struct grid *grid, size_t n_layer)
 {
-    size_t L = (size_t)config->n_layer, sum = 0, most = 0;
+    size_t sum = 0, most = 0;
     for (int i = 0; i < grid->path->n_receivers; i++) {
-        size_t n = grid->path->receivers[i].at.layer < 0 ? L : 1;
+        const struct path_point *point = &grid->path->receivers[i];
+        size_t n = point->at.layer < 0 ? n_layer : 1;
+        if (point->site == SITE_COUNT) continue;
         if (n > most) most = n;
         sum += n;
     }
-    if (grid_axis_find(grid, AXIS_RECEIVER)) return most;
-    return sum < PATH_LOGITS * L ? sum : PATH_LOGITS * L;
+    size_t sites = 0;
+    for (int site = 0; site < PATH_LOGITS; site++)
+        sites += grid->sweep->path->receive_sites[site];
+    *of_sender = least(sum, sites * n_layer);
+    *of_cell = grid_axis_find(grid, AXIS_RECEIVER) ? most : *of_sender;
 }
 
 size_t paths_floor_bytes(const struct plan *plan, size_t max_tokens)
 {
-    size_t most = 0;
+    size_t floor = 0;
     for (int s = 0; s < plan->job->n_sweeps; s++) {
         const struct grid *grid = &plan->grids[s];
         if (!grid->path) continue;
-        size_t bytes = captures_of_cell(grid, plan->config) * PLAN_BLOCK_PAIRS *
-                       (size_t)grid->n_samples * max_tokens *
+        size_t of_cell, of_sender;
+        size_t place = PLAN_BLOCK_PAIRS * (size_t)grid->n_samples * max_tokens *
                        (size_t)plan->config->d_model * sizeof(float);
-        if (bytes < PATHS_BYTES) bytes = PATHS_BYTES;
-        if (bytes > most) most = bytes;
+        count_places(&of_cell, &of_sender, grid, (size_t)plan->config->n_layer);
+        size_t one = of_cell * place;
+        size_t most = PATHS_BYTES + (one > PATHS_BYTES ? one : PATHS_BYTES);
+        size_t all = (size_t)grid->path->n_senders * of_sender * place;
+        most = least(most, all);
+        if (most > floor) floor = most;
     }
-    return most ? most + PATHS_BYTES : 0;
+    return floor;
 }
 
 void paths_reset(struct paths *paths)

@@ -10,7 +10,7 @@
 /* Most bytes that the cells of one sender, taken together, capture, unless one
  * cell does; and from which on all is let go before the next sender. A plan
  * constant: it decides batches. */
-enum { PATHS_BYTES = 16 << 20 };
+enum { PATHS_BYTES = 4 << 20 };
 
 struct paths {
     struct arena arena;     /* carrying passes and what they capture */
