@@ -37,6 +37,7 @@ static const char *const job_names[] = {
     "heads_alone",
     "hierarchy",
     "template",
+    "paths",
 };
 enum { N_JOBS = sizeof job_names / sizeof *job_names };
 
