@@ -48,6 +48,10 @@ static void add_sizes(struct sizes *sizes, const struct shape *shape,
         sizes->sums = most(sizes->sums, shape->n_sums);
         sizes->order = most(sizes->order, shape->extent[DIM_RANK]);
         break;
+    case ANALYSIS_EDGES:
+        sizes->positions = most(sizes->positions, P);
+        sizes->forward = most(sizes->forward, edges_floats(shape, config));
+        return;
     case ANALYSIS_HEAD_SCORES:
         sizes->scores = shape->n_run;
         sizes->forward =
@@ -174,6 +178,7 @@ static int slot_of(const struct look *look, const struct hook_view *view)
     case ANALYSIS_NEURONS:
         return view->hook == HOOK_MLP_POST ? l : -1;
     case ANALYSIS_ATTENTION:
+    case ANALYSIS_EDGES:
     case ANALYSIS_HEAD_SCORES:
     case ANALYSIS_KIND_COUNT:
         break;
@@ -258,6 +263,10 @@ static enum status run_pair(struct look *look, struct err *err)
         if (a->at[i] >= 0) is_any = true;
     }
     if (!is_any) return STATUS_OK;
+    if (analysis->kind == ANALYSIS_EDGES) {
+        if (look_edges(look, err)) return err->status;
+        return check_finite(look, err);
+    }
     const struct forward_observer observer = {.see = see, .user = look};
     if (forward_run(a->weights, prompt->tokens, (size_t)prompt->n_prompt,
                     &observer, NULL, err))
@@ -278,6 +287,7 @@ static enum status run_pair(struct look *look, struct err *err)
         look_neurons(look);
         break;
     case ANALYSIS_ATTENTION: /* see() wrote it */
+    case ANALYSIS_EDGES:
     case ANALYSIS_HEAD_SCORES:
     case ANALYSIS_KIND_COUNT:
         break;

@@ -63,6 +63,11 @@ void look_decompose(struct look *look);
 void look_heads(struct look *look);
 void look_neurons(struct look *look);
 
+/* Edge attribution; what it takes, in floats. */
+enum status look_edges(struct look *look, struct err *err);
+size_t edges_floats(const struct shape *shape,
+                    const struct model_config *config);
+
 /* values [array][L][H] of a head_scores analysis. */
 enum status head_scores_run(struct analyser *a, const struct shape *shape,
                             float *values, struct err *err);

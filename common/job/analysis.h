@@ -13,6 +13,7 @@
     X(ANALYSIS_HEADS, "heads")                                                 \
     X(ANALYSIS_NEURONS, "neurons")                                             \
     X(ANALYSIS_ATTENTION, "attention")                                         \
+    X(ANALYSIS_EDGES, "edges")                                                 \
     X(ANALYSIS_HEAD_SCORES, "head_scores")
 
 enum analysis_kind {
@@ -35,6 +36,7 @@ struct analysis {
                                   * attention and MLP too */
     bool is_own_scale;           /* logit_lens: LayerNorm anew for each state */
     int top;                     /* logit_lens: tokens; neurons: neurons */
+    int steps;                   /* edges: of integrated gradients; 0: none */
     struct subset layers, heads; /* attention */
     struct cell_tuple *tuples;   /* attention: heads such as L9H9; owned */
     int n_tuples;                /* 0: layers x heads */

@@ -317,6 +317,10 @@ static void write_analysis(struct canonical *w, const struct analysis *analysis)
                is_both                        ? "both"
                : analysis->has_run[RUN_CLEAN] ? "clean"
                                               : "corrupted");
+    if (kind == ANALYSIS_EDGES) {
+        buf_printf(out, ", \"steps\": %d}", analysis->steps);
+        return;
+    }
     canonical_places(out, "positions", &analysis->positions);
     if (!analysis->positions.is_given)
         buf_printf(out, ", \"positions\": \"all\"");

@@ -38,7 +38,9 @@ static const struct {
     unsigned kinds; /* 1u << enum analysis_kind */
 } special_keys[] = {
     {KEY_ANALYSIS_RUN, ~(1u << ANALYSIS_HEAD_SCORES)},
-    {KEY_ANALYSIS_POSITIONS, ~(1u << ANALYSIS_HEAD_SCORES)},
+    {KEY_ANALYSIS_POSITIONS,
+     ~(1u << ANALYSIS_HEAD_SCORES | 1u << ANALYSIS_EDGES)},
+    {KEY_ANALYSIS_STEPS, 1u << ANALYSIS_EDGES},
     {KEY_ANALYSIS_MID, 1u << ANALYSIS_LOGIT_LENS},
     {KEY_ANALYSIS_SCALE, 1u << ANALYSIS_LOGIT_LENS},
     {KEY_ANALYSIS_TOP, 1u << ANALYSIS_LOGIT_LENS | 1u << ANALYSIS_NEURONS},
@@ -72,7 +74,12 @@ static enum status read_run(const struct reading *r, const struct doc *doc,
                             const struct job *job, struct analysis *out)
 {
     static const char *const runs[] = {"clean", "corrupted", "both"};
-    int run = job->is_prompts_only ? 0 : 2;
+    bool is_edges = out->kind == ANALYSIS_EDGES;
+    int run = job->is_prompts_only || is_edges ? 0 : 2;
+    if (is_edges && job->is_prompts_only)
+        return reading_fail(r, doc, "name",
+                            "edges compares two runs, and prompts alone have "
+                            "no corrupted one");
     if (reading_choice(r, doc, "run", runs, 3, &run)) return r->err->status;
     out->has_run[RUN_CLEAN] = run != 1;
     out->has_run[RUN_CORRUPTED] = run != 0;
@@ -133,7 +140,8 @@ static enum status read_special(const struct reading *r,
     enum {
         MOST_TOP = 1 << 12,
         MOST_SEQUENCES = 1 << 16,
-        MOST_LENGTH = 1 << 20
+        MOST_LENGTH = 1 << 20,
+        MOST_STEPS = 1000
     };
     static const char *const scales[] = {"cached", "own"};
     int scale = 0;
@@ -159,6 +167,10 @@ static enum status read_special(const struct reading *r,
         (void)reading_whole(r, keys->at[KEY_ANALYSIS_LENGTH], "length", 2,
                             MOST_LENGTH, &out->length);
         (void)reading_seed(r, keys->at[KEY_ANALYSIS_SEED], "seed", &out->seed);
+        break;
+    case ANALYSIS_EDGES:
+        (void)reading_whole(r, keys->at[KEY_ANALYSIS_STEPS], "steps", 0,
+                            MOST_STEPS, &out->steps);
         break;
     case ANALYSIS_DECOMPOSE:
     case ANALYSIS_HEADS:

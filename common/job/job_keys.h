@@ -309,6 +309,8 @@ X(ANALYSIS_SCALE, "scale", "`cached` or `own`", NULL, "cached", \
   "of logit_lens: every state divided by the final state's LayerNorm scale, or LayerNorm computed anew for each") \
 X(ANALYSIS_TOP, "top", "whole number", NULL, "10 tokens of logit_lens, 50 of neurons", \
   "how many are kept; fewer where the model has fewer") \
+X(ANALYSIS_STEPS, "steps", "whole number", NULL, "0", \
+  "of edges: the gradient is the mean over so many runs between the other run's embeddings and this one's (EAP-IG); 0: this run's own (EAP)") \
 X(ANALYSIS_LAYERS, "layers", "list of numbers and ranges", NULL, "all", "of attention") \
 X(ANALYSIS_HEADS, "heads", "list of numbers and ranges, or of `L9H9`", NULL, "all", "of attention") \
 X(ANALYSIS_N, "n", "whole number", NULL, "10", "of head_scores: sequences") \

@@ -18,6 +18,8 @@ struct kept {
 struct backward {
     const struct weights *weights;
     size_t S, L, C, H, K, F;
+    void (*edit)(void *user, const struct hook_view *view, float *data);
+    void *user;
     float *memory;       /* all arrays below; owned */
     struct kept *layers; /* (L); owned */
     float *resid_final;  /* (S, C) the last resid_post */
@@ -77,6 +79,12 @@ static enum status keep(void *user, const struct hook_view *view,
     return STATUS_OK;
 }
 
+static void change(void *user, const struct hook_view *view, float *data)
+{
+    struct backward *b = user;
+    b->edit(b->user, view, data);
+}
+
 /* Lay the arrays out; memory NULL: only count. Floats in all. */
 static size_t lay_out(struct backward *b, float *memory)
 {
@@ -129,6 +137,15 @@ size_t backward_bytes(const struct model_config *config, size_t S)
 enum status backward_open(struct backward **out, const struct weights *weights,
                           const int *tokens, size_t S, struct err *err)
 {
+    return backward_open_edited(out, weights, tokens, S, NULL, NULL, err);
+}
+
+enum status backward_open_edited(
+    struct backward **out, const struct weights *weights, const int *tokens,
+    size_t S,
+    void (*edit)(void *user, const struct hook_view *view, float *data),
+    void *user, struct err *err)
+{
     const struct model_config *config = &weights->config;
     const char *what = "the gradients of a prompt";
     *out = NULL;
@@ -141,7 +158,10 @@ enum status backward_open(struct backward **out, const struct weights *weights,
     b->memory = mem_calloc_aligned(lay_out(b, NULL), sizeof(float), what, err);
     if (err->status) goto out;
     lay_out(b, b->memory);
-    struct forward_observer observer = {.see = keep, .user = b};
+    b->edit = edit;
+    b->user = user;
+    struct forward_observer observer = {
+        .see = keep, .edit = edit ? change : NULL, .user = b};
     if (forward_run(weights, tokens, S, &observer, NULL, err)) goto out;
     *out = b;
     return STATUS_OK;
@@ -204,6 +224,16 @@ static void layernorm_back(const struct backward *b, float *d_x,
                               scale);
         }
     }
+}
+
+void backward_through_layernorm(const struct backward *b, int layer,
+                                bool is_second, float *d_x, const float *d_out)
+{
+    const struct layer_weights *w = &b->weights->layer[layer];
+    const struct kept *kept = &b->layers[layer];
+    memset(d_x, 0, b->S * b->C * sizeof *d_x);
+    layernorm_back(b, d_x, d_out, is_second ? kept->resid_mid : kept->resid_pre,
+                   is_second ? w->ln2_gain : w->ln1_gain);
 }
 
 /* The derivative of kernels_activation's functions. */

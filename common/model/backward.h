@@ -9,6 +9,7 @@
 #ifndef PATCHSWEEP_COMMON_MODEL_BACKWARD_H
 #define PATCHSWEEP_COMMON_MODEL_BACKWARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/err.h"
@@ -23,6 +24,20 @@ enum status backward_open(struct backward **out, const struct weights *weights,
                           const int *tokens, size_t S,
                           struct err *err) WARN_UNUSED;
 void backward_close(struct backward *backward);
+
+/* The same from other embeddings: edit may change hook_embed's data (S, C), as
+ * forward_observer's does; it is called at every hook. */
+enum status backward_open_edited(
+    struct backward **out, const struct weights *weights, const int *tokens,
+    size_t S,
+    void (*edit)(void *user, const struct hook_view *view, float *data),
+    void *user, struct err *err) WARN_UNUSED;
+
+/* For an observer: d_x (S, C) = the gradient by the residual state that a
+ * layer's LayerNorm reads, d_out (S, C) being that by its output; along this
+ * way alone. is_second: the MLP's. */
+void backward_through_layernorm(const struct backward *backward, int layer,
+                                bool is_second, float *d_x, const float *d_out);
 
 /* Bytes that it takes for a prompt of S tokens. */
 size_t backward_bytes(const struct model_config *config, size_t S);

@@ -276,7 +276,10 @@ double cost_analysis(const struct plan *plan, int item, int block)
     for (int i = 0; i < b->n; i++)
         for (int r = 0; r < shape.n_runs; r++) {
             int n = plan->pairs->items[b->pairs[i]].run[shape.runs[r]].n_prompt;
-            if (n > 0) flops += cost_pass(config, n) + run;
+            double passes = 1; /* of edges: both runs', then there and back */
+            if (analysis->kind == ANALYSIS_EDGES)
+                passes = 2 + 4 * (analysis->steps ? analysis->steps : 1);
+            if (n > 0) flops += passes * cost_pass(config, n) + run;
         }
     return flops;
 }

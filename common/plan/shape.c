@@ -1,5 +1,6 @@
 #include "common/plan/shape.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/buf.h"
@@ -58,6 +59,8 @@ static void set_extents(struct shape *out, const struct model_config *config,
     out->extent[DIM_POSITION] = positions;
     out->extent[DIM_RANK] = least(top, is_lens ? (size_t)config->n_vocab
                                                : L * (size_t)config->d_mlp);
+    out->extent[DIM_SENDER] = 1 + L * (H + 1);
+    out->extent[DIM_RECEIVER] = L * (3 * H + 1) + 1;
     if (analysis->kind == ANALYSIS_NEURONS)
         out->n_sums = positions * L * (size_t)config->d_mlp;
 }
@@ -83,6 +86,57 @@ void shape_open(struct shape *out, const struct plan *plan, int item,
             out->n_of[i] *= out->extent[dims[k]];
         out->n_run += out->n_of[i];
     }
+}
+
+/* head -1: the layer's MLP; layer -1: input. */
+size_t shape_sender(const struct model_config *config, int layer, int head)
+{
+    size_t H = (size_t)config->n_head;
+    if (layer < 0) return 0;
+    return 1 + (size_t)layer * (H + 1) + (head < 0 ? H : (size_t)head);
+}
+
+size_t shape_receiver(const struct model_config *config,
+                      const struct receiver *receiver)
+{
+    size_t H = (size_t)config->n_head;
+    size_t first = (size_t)receiver->layer * (3 * H + 1);
+    if (receiver->kind == RECEIVER_LOGITS) return first;
+    if (receiver->kind == RECEIVER_MLP) return first + 3 * H;
+    return first + (size_t)receiver->kind * H + (size_t)receiver->head;
+}
+
+size_t shape_reach(const struct model_config *config,
+                   const struct receiver *receiver)
+{
+    size_t H = (size_t)config->n_head;
+    size_t before = 1 + (size_t)receiver->layer * (H + 1);
+    return receiver->kind == RECEIVER_MLP ? before + H : before;
+}
+
+void shape_sender_name(char *text, size_t size,
+                       const struct model_config *config, size_t sender)
+{
+    size_t n = (size_t)config->n_head + 1;
+    if (sender == 0)
+        snprintf(text, size, "input");
+    else if (sender % n == 0)
+        snprintf(text, size, "L%zu MLP", (sender - 1) / n);
+    else
+        snprintf(text, size, "L%zuH%zu", (sender - 1) / n, (sender - 1) % n);
+}
+
+void shape_receiver_name(char *text, size_t size,
+                         const struct model_config *config, size_t receiver)
+{
+    size_t H = (size_t)config->n_head, n = 3 * H + 1;
+    size_t layer = receiver / n, at = receiver % n;
+    if (layer == (size_t)config->n_layer)
+        snprintf(text, size, "logits");
+    else if (at == 3 * H)
+        snprintf(text, size, "L%zu MLP", layer);
+    else
+        snprintf(text, size, "L%zuH%zu %c", layer, at % H, "qkv"[at / H]);
 }
 
 int shape_longest(const struct plan *plan)

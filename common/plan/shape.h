@@ -24,7 +24,9 @@
     X(DIM_DEST, "dest")                                                        \
     X(DIM_SRC, "src")                                                          \
     X(DIM_POSITION, "position")                                                \
-    X(DIM_RANK, "rank")
+    X(DIM_RANK, "rank")                                                        \
+    X(DIM_SENDER, "sender")                                                    \
+    X(DIM_RECEIVER, "receiver")
 
 enum shape_dim {
 #define SHAPE_DIM(code, name) code,
@@ -86,6 +88,11 @@ enum {
       "what all but these neurons add to the logit difference")                \
     X(ATTENTION_PATTERN, ANALYSIS_ATTENTION, "pattern", "cell dest src",       \
       ARRAY_MEAN, "attention paid by dest to src")                             \
+    X(EDGES_LOGIT, ANALYSIS_EDGES, "logit", "sender receiver",                 \
+      ARRAY_ANSWER | ARRAY_MEAN, "attribution of the edge to the logit")       \
+    X(EDGES_LOGIT_DIFF, ANALYSIS_EDGES, "logit_diff", "sender receiver",       \
+      ARRAY_WRONG | ARRAY_MEAN,                                                \
+      "attribution of the edge to the logit difference")                       \
     X(SCORES_PREVIOUS, ANALYSIS_HEAD_SCORES, "previous_token", "layer head",   \
       0, "mean attention to the token before")                                 \
     X(SCORES_DUPLICATE, ANALYSIS_HEAD_SCORES, "duplicate_token", "layer head", \
@@ -125,6 +132,33 @@ struct shape {
     size_t n_run;  /* values of one run of one pair */
     size_t n_sums; /* neurons: of one run */
 };
+
+/* The nodes of an edges analysis, numbered in the model's order. Senders:
+ * input, then of each layer its heads and its MLP. Receivers: of each layer
+ * its heads' queries, keys, values and its MLP, then logits. A sender's reach
+ * begins after it: senders 0 .. shape_reach() - 1 reach a receiver. */
+enum receiver_kind {
+    RECEIVER_Q,
+    RECEIVER_K,
+    RECEIVER_V,
+    RECEIVER_MLP,
+    RECEIVER_LOGITS
+};
+struct receiver {
+    enum receiver_kind kind;
+    int layer, head; /* layer: L of logits */
+};
+size_t shape_sender(const struct model_config *config, int layer, int head);
+size_t shape_receiver(const struct model_config *config,
+                      const struct receiver *receiver);
+size_t shape_reach(const struct model_config *config,
+                   const struct receiver *receiver);
+
+/* "input", "L3H1", "L3 MLP"; "L3H1 q", "L3 MLP", "logits". */
+void shape_sender_name(char *text, size_t size,
+                       const struct model_config *config, size_t sender);
+void shape_receiver_name(char *text, size_t size,
+                         const struct model_config *config, size_t receiver);
 
 /* The longest prompt of all pairs. */
 int shape_longest(const struct plan *plan);

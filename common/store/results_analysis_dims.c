@@ -139,6 +139,26 @@ static void make_cells(struct results_analysis *a)
              " layer head");
 }
 
+/* The nodes of edges. */
+static void make_nodes(struct results_analysis *a, enum shape_dim dim)
+{
+    size_t n = a->shape.extent[dim];
+    struct err *err = a->results->err;
+    const struct model_config *config = a->results->plan->config;
+    char **texts = mem_calloc(n, sizeof *texts, "nodes", err);
+    for (size_t i = 0; texts && i < n; i++) {
+        char text[48];
+        if (dim == DIM_SENDER)
+            shape_sender_name(text, sizeof text, config, i);
+        else
+            shape_receiver_name(text, sizeof text, config, i);
+        texts[i] = mem_strdup(text, err);
+    }
+    make_texts(a, shape_dim_name(dim), texts, n,
+               dim == DIM_SENDER ? "where the edge begins"
+                                 : "where the edge ends");
+}
+
 static void make_dim(struct results_analysis *a, enum shape_dim dim)
 {
     size_t n = a->shape.extent[dim];
@@ -165,6 +185,10 @@ static void make_dim(struct results_analysis *a, enum shape_dim dim)
         break;
     case DIM_RANK:
         make_numbers(a, "rank", n, 1, "rank, 1 the strongest");
+        break;
+    case DIM_SENDER:
+    case DIM_RECEIVER:
+        make_nodes(a, dim);
         break;
     case SHAPE_DIM_COUNT:
         break;

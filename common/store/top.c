@@ -299,27 +299,30 @@ static void print_parts(struct buf *out, struct h5 *h5, const char *group,
 static bool print_analysis(struct buf *out, struct h5 *h5, const char *name,
                            const char *metric, int n, struct err *err)
 {
-    static const char *const kinds[] = {"decompose", "heads", "head_scores"};
+    static const char *const kinds[] = {"decompose", "heads", "edges",
+                                        "head_scores"};
     static const char *const scores[] = {"previous_token", "duplicate_token",
                                          "induction"};
+    const int n_kinds = sizeof kinds / sizeof *kinds;
     char group[PATH_BYTES];
     int kind = 0;
     snprintf(group, sizeof group, "analyses/%s", name);
     char *text = h5_get_text(h5, group, "kind");
     char *names = h5_get_text(h5, group, "metric_names");
-    while (kind < 3 && text && strcmp(text, kinds[kind]) != 0)
+    while (kind < n_kinds && text && strcmp(text, kinds[kind]) != 0)
         kind++;
     free(text);
-    if (kind == 3 || !names || h5_is_failed(h5)) {
+    if (kind == n_kinds || !names || h5_is_failed(h5)) {
         free(names);
         return false;
     }
-    if (!metric && kind < 2)
+    bool has_pairs = kind < n_kinds - 1;
+    if (!metric && has_pairs)
         metric = strstr(names, "logit_diff") ? "logit_diff" : "logit";
     char *chosen = metric ? choose_metric(names, metric, name, err) : NULL;
     for (int i = 0; i < (metric ? 1 : 3) && !err->status; i++)
         print_parts(out, h5, group, chosen ? chosen : scores[i],
-                    kind < 2 ? "_overall" : "", n, err);
+                    has_pairs ? "_overall" : "", n, err);
     free(chosen);
     free(names);
     return true;

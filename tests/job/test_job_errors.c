@@ -28,7 +28,7 @@ static const struct row refused[] = {
      "analyses: found a list of 0, expected a list of at least one analysis"},
     {"analyses: [{name: lens}]",
      "analysis 'lens': name: found 'lens', expected logit_lens, decompose, "
-     "heads, neurons, attention or head_scores"},
+     "heads, neurons, attention, edges or head_scores"},
     {"analyses: [{as: a}]",
      "analysis 'a': the key name is missing (analysis: logit_lens: every state "
      "of the residual stream through the unembedding; decompose: the logits as "
@@ -47,7 +47,13 @@ static const struct row refused[] = {
      "neurons"},
     {"analyses: [{name: head_scores, run: clean}]",
      "analysis 'head_scores': run: head_scores has no such key; it belongs to "
+     "logit_lens, decompose, heads, neurons, attention, edges"},
+    {"analyses: [{name: edges, positions: all}]",
+     "analysis 'edges': positions: edges has no such key; it belongs to "
      "logit_lens, decompose, heads, neurons, attention"},
+    {"analyses: [{name: edges, steps: -1}]",
+     "analysis 'edges': steps: found -1, expected a whole number from 0 to "
+     "1000"},
     {"analyses: [{name: neurons, top: 0}]",
      "analysis 'neurons': top: found 0, expected a whole number from 1 to "
      "4096"},

@@ -9,13 +9,13 @@ import torch
 
 RUNS = ("clean", "corrupted")
 KEYS = {"name", "as", "description", "run", "positions", "mid", "scale", "top",
-        "layers", "heads", "n", "length", "seed"}
+        "layers", "heads", "n", "length", "seed", "steps"}
 MARGIN = 1e-4         # of the answer's rank from a tie
 SUM_TOLERANCE = 1e-11  # of the rms of the logits; measured 2e-15
 
 
 def runs_of(entry):
-    run = entry.get("run", "both")
+    run = entry.get("run", "clean" if entry["name"] == "edges" else "both")
     return RUNS if run == "both" else (run,)
 
 
@@ -251,6 +251,101 @@ def head_scores(entry, job):
     return out
 
 
+class Edges:
+    """Edge attribution patching by PyTorch's gradients at TransformerLens'
+    inputs of heads and MLPs (hook_q_input .., hook_mlp_in), from its outputs
+    (hook_result, hook_mlp_out)."""
+
+    def __init__(self, job):
+        self.model, self.cfg = job.model, job.model.cfg
+
+    def outputs(self, tokens):
+        """[sender, S, d_model]"""
+        _, cache = self.model.run_with_cache(tokens)
+        rows = [cache["blocks.0.hook_resid_pre"][0]]
+        for layer in range(self.cfg.n_layers):
+            rows += cache["result", layer][0].unbind(1)
+            rows.append(cache["mlp_out", layer][0])
+        return torch.stack(rows)
+
+    def inputs(self):
+        """(hook, head or None) of every receiver, and how many senders reach
+        it."""
+        for layer in range(self.cfg.n_layers):
+            n = 1 + layer * (self.cfg.n_heads + 1)
+            for kind in "qkv":
+                for head in range(self.cfg.n_heads):
+                    yield f"blocks.{layer}.hook_{kind}_input", head, n
+            yield f"blocks.{layer}.hook_mlp_in", None, n + self.cfg.n_heads
+        last = self.cfg.n_layers - 1
+        yield f"blocks.{last}.hook_resid_post", None, \
+            1 + self.cfg.n_layers * (self.cfg.n_heads + 1)
+
+    def gradients(self, tokens, embedding, measure):
+        """[receiver, S, d_model]"""
+        zeros = {}
+
+        def add(activation, hook):
+            zeros[hook.name] = torch.zeros_like(activation, requires_grad=True)
+            return activation + zeros[hook.name]
+
+        names = {name for name, _, _ in self.inputs()}
+        with torch.enable_grad():
+            logits = self.model.run_with_hooks(tokens, fwd_hooks=[
+                ("hook_embed", lambda old, hook: embedding),
+                *((name, add) for name in names)])[0]
+            measure(logits).backward()
+        return torch.stack([
+            zeros[name].grad[0] if head is None else zeros[name].grad[0, :, head]
+            for name, head, _ in self.inputs()])
+
+    def scores(self, own, other, steps, measure):
+        """[sender, receiver], NaN where there is no edge."""
+        change = self.outputs(other) - self.outputs(own)
+        begin, end = (self.model.embed(tokens) for tokens in (other, own))
+        states = [begin + (end - begin) * k / steps for k in range(steps)] \
+            if steps else [end]
+        gradient = sum(self.gradients(own, state, measure)
+                       for state in states) / len(states)
+        out = torch.einsum("usd,vsd->uv", change, gradient)
+        for v, (_, _, n) in enumerate(self.inputs()):
+            out[n:, v] = torch.nan
+        return out.numpy()
+
+
+def edges(entry, job):
+    """logit, logit_diff [run, pair, sender, receiver]"""
+    model, out = job.model, {}
+    for switch in (model.set_use_attn_result, model.set_use_split_qkv_input,
+                   model.set_use_hook_mlp_in):
+        switch(True)
+    way = Edges(job)
+    shape = (1 + model.cfg.n_layers * (model.cfg.n_heads + 1),
+             model.cfg.n_layers * (3 * model.cfg.n_heads + 1) + 1)
+    for r, run in enumerate(runs_of(entry)):
+        other = RUNS[1 - RUNS.index(run)]
+        for i, pair in enumerate(job.pairs):
+            if run not in pair.tokens or other not in pair.tokens or \
+                    pair.prompt[run] != pair.prompt[other]:
+                continue
+            n = pair.prompt[run]
+            own, others = (pair.tokens[name][:, :n] for name in (run, other))
+            read = [n - 1] if pair.sequence else pair.read[run]
+            for name, sets in Run(job, pair, run).sets().items():
+                if name not in out:
+                    out[name] = np.full((len(runs_of(entry)), len(job.pairs),
+                                         *shape), np.nan)
+                out[name][r, i] = way.scores(
+                    own, others, entry.get("steps", 0),
+                    lambda logits: sum(
+                        sign * logits[read][:, ids].mean(-1).mean()
+                        for sign, ids in sets))
+    for switch in (model.set_use_attn_result, model.set_use_split_qkv_input,
+                   model.set_use_hook_mlp_in):
+        switch(False)
+    return out
+
+
 def has_position(entry, job):
     """[run, pair, position]"""
     return [[[run in pair.tokens and pair.position(place, run) is not None
@@ -267,4 +362,6 @@ def expected(entry, job):
         return patterns(entry, job)
     if entry["name"] == "head_scores":
         return head_scores(entry, job)
+    if entry["name"] == "edges":
+        return edges(entry, job)
     return arrays_of(entry, job)
