@@ -279,6 +279,16 @@ class Built(unittest.TestCase):
             self.assertGreater(count / RUNS, 0.92)
             self.assertLess(count / RUNS, 0.98)
 
+    def test_cells_are_named_by_their_groups(self):
+        def names(sweep):
+            return patchsweep.cell_names(patchsweep.mean(self.results[sweep]))
+
+        self.assertEqual(names("each")[:2], ["L0 G0", "L0 G1"])
+        self.assertEqual(names("alone")[3], "G3")
+        self.assertEqual(names("pairs")[:2], ["G0", "G0+G1"])
+        self.assertEqual(names("kept")[:2], ["all kept", "without G0"])
+        self.assertEqual(names("drawn0")[5], "L1 draw 5")
+
     def test_members_are_named_as_in_a_job(self):
         groups = members(self.results["each"], layer=1)
         self.assertEqual(groups[1], ["L1N7-13"])

@@ -1,4 +1,4 @@
-"""Names of cells: L9H9, L8N2744, L3H0 end, L5 P10, L9H9 end<S2."""
+"""Names of cells: L9H9, L8N2744, L3H0 end, L5 P10, L9H9 end<S2, L1 G3, L1 draw 7."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import xarray as xr
 # What a sweep's cells can be counted along, in the canonical order.
 AXES = ("cell", "layer", "position", "label", "head", "dest", "src", "neuron", "dim",
         "component_group", "draw", "scale")
+# Which groups a cell masks, along `cell`: two of them, or the one not kept.
+GROUP_COLUMNS = ("group_a", "group_b", "removed")
 # Axes whose whole numbers count tokens from the beginning of the prompt.
 POSITION_AXES = ("position", "dest", "src")
 
@@ -46,6 +48,16 @@ def cell_name(at: Mapping[str, Any]) -> str:
         words.append(f"from {where['dest']}")
     elif "src" in where:
         words.append(f"to {where['src']}")
+    if "component_group" in where:
+        words.append(f"G{where['component_group']}")
+    if "group_a" in where:
+        pair = dict.fromkeys((where["group_a"], where["group_b"]))
+        words.append("+".join(f"G{group}" for group in pair))
+    if "removed" in where:
+        words.append("all kept" if where["removed"] == "-1"
+                     else f"without G{where['removed']}")
+    if "draw" in where:
+        words.append(f"draw {where['draw']}")
     if "scale" in where:
         words.append(f"x{where['scale']}")
     if not words:
@@ -68,7 +80,7 @@ def cell_table(sweep: xr.Dataset | xr.DataArray, axes: list[str],
         row: dict[str, Any] = {}
         for axis, index in zip(axes, place):
             if axis == "cell":
-                columns = [name for name in AXES if name in sweep.coords
+                columns = [name for name in (*AXES, *GROUP_COLUMNS) if name in sweep.coords
                            and sweep[name].dims == ("cell",)]
                 columns += [str(name) for name in getattr(sweep, "data_vars", ())
                             if name in AXES and sweep[name].dims == ("cell",)]
