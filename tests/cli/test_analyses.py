@@ -2,6 +2,7 @@
 """analyses on the demo model: what must hold whatever the numbers are."""
 
 import os
+import unittest
 import warnings
 
 import h5py
@@ -36,6 +37,7 @@ analyses:
   - {{name: attention, heads: [L0H0, L11H3]}}
   - {{name: head_scores, n: 2, length: 6}}
 """
+SANITIZED = os.environ.get("PATCHSWEEP_TEST_SANITIZED") == "1"
 EXCLUDED, ABSENT, DONE = 5, 4, 1  # of status
 
 
@@ -230,16 +232,15 @@ class Analyses(program.ProgramTest):
         text = self.check(run(["top", self.out, "attention"])).stdout
         self.assertIn("only decompose, heads and head_scores", text)
         text = self.check(run(["top", self.out, "no_such"]), 2).stderr
-        self.assertIn("no sweep or analysis no_such; it has: attention", text.replace(
-            "logit_lens, own, decompose, heads, neurons, attention", "attention"))
+        self.assertIn("no sweep or analysis no_such; it has: logit_lens, own, decompose", text)
 
 
 class Resumed(program.ProgramTest):
     """What is added to a job, and what is changed in it."""
 
     def test_added_analyses_and_pairs_keep_what_is_there(self):
-        few = self.job("few.yaml", n_pairs=9, analyses=ANALYSES[:2])
-        more = self.job("more.yaml", n_pairs=20, analyses=ANALYSES)
+        few = self.job("few.yaml", n_pairs=9, sweeps=program.SWEEPS[:1], analyses=ANALYSES[:2])
+        more = self.job("more.yaml", n_pairs=20, sweeps=program.SWEEPS[:1], analyses=ANALYSES)
         out, whole = self.path("out"), self.path("whole")
         self.check(run(["run", few, "-o", out]))
         before = program.read_journal(out)
@@ -252,14 +253,16 @@ class Resumed(program.ProgramTest):
             self.assertEqual(one.attrs["complete"], 1)
             for name in other["analyses"]:
                 for array, values in other["analyses"][name].items():
-                    if values.dtype.kind != "f" or array in ("position", "src", "dest"):
-                        continue
-                    np.testing.assert_allclose(one["analyses"][name][array][()], values[()],
-                                               atol=1e-5, err_msg=f"{name}/{array}")
+                    if values.dtype.kind == "f":
+                        np.testing.assert_allclose(one["analyses"][name][array][()], values[()],
+                                                   atol=1e-5, err_msg=f"{name}/{array}")
 
+    @unittest.skipIf(SANITIZED, "slow with the sanitizers, and nothing new to them")
     def test_a_changed_analysis_is_told(self):
-        job = self.job("a.yaml", n_pairs=3, analyses=["{name: logit_lens}"])
-        changed = self.job("b.yaml", n_pairs=3, analyses=["{name: logit_lens, top: 3}"])
+        job = self.job("a.yaml", n_pairs=3, sweeps=program.SWEEPS[:1],
+                       analyses=["{name: logit_lens}"])
+        changed = self.job("b.yaml", n_pairs=3, sweeps=program.SWEEPS[:1],
+                           analyses=["{name: logit_lens, top: 3}"])
         out = self.path("out")
         self.check(run(["run", job, "-o", out]))
         text = self.check(run(["run", changed, "-o", out]), 2).stderr
