@@ -81,7 +81,8 @@ enum status file_write(const char *path, const void *data, size_t n,
         (void)err_set(err, STATUS_MEMORY, "no memory to write %s", path);
         goto out;
     }
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    (void)unlink(temporary); /* of a process that had our number */
+    fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) {
         (void)err_set_errno(err, STATUS_IO, errno, "cannot create %s",
                             temporary);
@@ -106,6 +107,29 @@ out:
     free(temporary);
     free(folder);
     return err->status;
+}
+
+int file_open_own(const char *path, int flags)
+{
+    struct stat info;
+    /* O_NONBLOCK: a pipe is not to hold us up. */
+    int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    if (fd < 0 || (fstat(fd, &info) == 0 && S_ISREG(info.st_mode))) return fd;
+    close(fd);
+    errno = ENXIO;
+    return -1;
+}
+
+enum status file_own_failed(const char *path, int error_number, struct err *err)
+{
+    struct stat info;
+    if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode) &&
+        !S_ISDIR(info.st_mode))
+        return err_set(err, STATUS_IO,
+                       "cannot open %s: it is a link or a device, and only a "
+                       "plain file of the folder itself is written or read",
+                       path);
+    return err_set_errno(err, STATUS_IO, error_number, "cannot open %s", path);
 }
 
 bool file_exists(const char *path)

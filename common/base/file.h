@@ -21,6 +21,15 @@ enum status file_write(const char *path, const void *data, size_t n,
 /* fsync the folder, after a rename in it. */
 enum status file_sync_folder(const char *folder, struct err *err) WARN_UNUSED;
 
+/* open() for a file of an output folder, which others may be able to write:
+ * no symbolic link is followed, so that nothing outside the folder is touched,
+ * and nothing but a plain file is opened. -1 with errno where it fails. */
+int file_open_own(const char *path, int flags);
+
+/* The sentence for it, from the errno. */
+enum status file_own_failed(const char *path, int error_number,
+                            struct err *err);
+
 bool file_exists(const char *path);
 
 /* Make a folder and its parents; one that exists is fine. */

@@ -77,6 +77,9 @@ static enum status add_pair(const struct pair_reading *p, const struct doc *doc,
     return swap(twin, err);
 }
 
+/* Of a line: a pair of texts for thousands of tokens has some tens of KiB. */
+enum { MOST_LINE_BYTES = 1 << 20 };
+
 /* The pairs of a .jsonl file, one object a line. */
 static enum status read_lines(struct pair_reading *p, const struct input *file,
                               struct pairs *out)
@@ -90,6 +93,10 @@ static enum status read_lines(struct pair_reading *p, const struct input *file,
         while (blank < bytes && strchr(" \t\r", text[blank]) && text[blank])
             blank++;
         p->r.line++;
+        if (bytes > MOST_LINE_BYTES)
+            return err_set(p->r.err, STATUS_INPUT,
+                           "%s: line %d: %zu bytes, at most %d are allowed",
+                           p->r.file, p->r.line, bytes, (int)MOST_LINE_BYTES);
         if (blank < bytes) {
             struct doc doc;
             struct err inner = {0};

@@ -117,14 +117,14 @@ static struct journal *open_file(const char *path, int flags,
 {
     struct journal *journal = mem_calloc(1, sizeof *journal, "a journal", err);
     if (!journal) return NULL;
-    journal->file.fd = open(path, flags | O_CLOEXEC);
+    journal->file.fd = file_open_own(path, flags);
     journal->record.ceiling = (size_t)JOURNAL_MOST_BYTES + JOURNAL_RECORD_BYTES;
     if (journal->file.fd < 0 && errno == ENOENT && new_header) {
         if (file_write(path, new_header->data, new_header->n, err)) goto fail;
-        journal->file.fd = open(path, flags | O_CLOEXEC);
+        journal->file.fd = file_open_own(path, flags);
     }
     if (journal->file.fd < 0)
-        (void)err_set_errno(err, STATUS_IO, errno, "cannot open %s", path);
+        (void)(file_own_failed(path, errno, err) == STATUS_OK);
     else
         journal->path = mem_strdup(path, err);
     journal->file.path = journal->path;

@@ -87,9 +87,8 @@ static enum status take_fcntl(struct lock *lock, const char *path,
     *is_usable = true;
     for (;;) {
         struct flock request;
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (fd < 0)
-            return err_set_errno(err, STATUS_IO, errno, "cannot open %s", path);
+        int fd = file_open_own(path, O_RDWR | O_CREAT);
+        if (fd < 0) return file_own_failed(path, errno, err);
         if (fcntl_lock(fd, F_SETLK, &request) == 0) {
             if (is_same(lock, fd, path)) {
                 lock->fd = fd;
@@ -127,7 +126,8 @@ static long long age_s(const char *path)
     struct stat held, now;
     int n = snprintf(probe, sizeof probe, "%s.clock.%ld", path, (long)getpid());
     if (n < 0 || (size_t)n >= sizeof probe) return -1;
-    int fd = open(probe, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    (void)unlink(probe);
+    int fd = open(probe, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) return -1;
     bool is_known = pwrite(fd, ".", 1, 0) == 1 && fstat(fd, &now) == 0 &&
                     stat(path, &held) == 0;
@@ -169,7 +169,7 @@ static enum status take_file(struct lock *lock, const char *path,
             return err_set_errno(err, STATUS_IO, errno, "cannot create %s",
                                  path);
         char holder[LOCK_WHO_BYTES] = "";
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = file_open_own(path, O_RDONLY);
         if (fd < 0 && errno == ENOENT) continue; /* it was just released */
         if (fd >= 0) {
             read_who(fd, holder);
@@ -248,7 +248,7 @@ bool lock_holder(const char *folder, struct buf *who)
     char text[LOCK_WHO_BYTES] = "";
     bool is_held = false;
     char *path = file_join(folder, lock_name, &err);
-    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = path ? file_open_own(path, O_RDONLY) : -1;
     if (fd >= 0) {
         struct flock request;
         is_held =
@@ -258,7 +258,7 @@ bool lock_holder(const char *folder, struct buf *who)
     }
     free(path);
     path = is_held ? NULL : file_join(folder, held_name, &err);
-    fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    fd = path ? file_open_own(path, O_RDONLY) : -1;
     if (fd >= 0) {
         is_held = true;
         read_who(fd, text);

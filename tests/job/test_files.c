@@ -142,6 +142,23 @@ static void a_line_of_jsonl_is_a_pair(void **state)
     pairs_free(&pairs);
 }
 
+/* Else a line of gigabytes would be parsed before anything is said. */
+static void a_line_beyond_a_mebibyte_is_refused(void **state)
+{
+    (void)state;
+    const size_t n = (1 << 20) + 2;
+    char *lines = malloc(n);
+    struct pairs pairs;
+    struct err err;
+    assert_non_null(lines);
+    memset(lines, '[', n);
+    lines[0] = '\n';
+    assert_int_equal(build_lines(&pairs, lines, n, &err), STATUS_INPUT);
+    assert_string_equal(err.message, "p.jsonl: line 2: 1048577 bytes, at most "
+                                     "1048576 are allowed");
+    free(lines);
+}
+
 static void a_wrong_line_is_named(void **state)
 {
     (void)state;
@@ -316,6 +333,7 @@ int main(void)
         cmocka_unit_test(inputs_travel_whole),
         cmocka_unit_test(missing_files_are_errors),
         cmocka_unit_test(a_line_of_jsonl_is_a_pair),
+        cmocka_unit_test(a_line_beyond_a_mebibyte_is_refused),
         cmocka_unit_test(a_wrong_line_is_named),
         cmocka_unit_test(references_need_the_run_that_is_read),
         cmocka_unit_test(an_index_file_lists_cells),

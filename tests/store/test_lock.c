@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "common/base/file.h"
+#include "common/store/journal.h"
 #include "common/store/lock.h"
 #include "tests/store/temporary.h"
 
@@ -121,6 +123,39 @@ static void a_second_run_is_told_who_holds_the_folder(void **state)
     lock_release(&lock);
     end(child);
     expect_holder(NULL);
+}
+
+/* A link that somebody put there must not lead the run out of its folder. */
+static void links_are_not_followed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"lock", "journal"};
+    char victim[2 * TEMPORARY_PATH], link[2 * TEMPORARY_PATH];
+    snprintf(victim, sizeof victim, "%s", temporary_file(folder, "victim"));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct err err = {0};
+        struct lock lock;
+        struct journal *journal;
+        struct buf content = {0};
+        uint64_t cut;
+        assert_int_equal(file_write(victim, "precious", 8, &err), 0);
+        snprintf(link, sizeof link, "%s", temporary_file(folder, names[i]));
+        (void)unlink(link);
+        assert_int_equal(symlink(victim, link), 0);
+        if (i == 0)
+            assert_int_equal(lock_take(&lock, folder, "me", true, &err),
+                             STATUS_IO);
+        else
+            assert_int_equal(journal_open(&journal, link, &cut, &err),
+                             STATUS_IO);
+        assert_non_null(strstr(err.message, "it is a link or a device"));
+        err_clear(&err);
+        assert_int_equal(file_read(&content, victim, 0, &err), 0);
+        assert_int_equal(content.n, 8);
+        buf_free(&content);
+        assert_int_equal(unlink(link), 0);
+    }
+    assert_int_equal(unlink(victim), 0);
 }
 
 static void the_lock_of_a_killed_run_is_free(void **state)
@@ -290,6 +325,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_second_run_is_told_who_holds_the_folder),
+        cmocka_unit_test(links_are_not_followed),
         cmocka_unit_test(the_lock_of_a_killed_run_is_free),
         cmocka_unit_test(a_broken_lock_is_noticed_by_its_holder),
         cmocka_unit_test(an_error_of_the_system_is_not_taken_for_a_lock),
