@@ -27,6 +27,7 @@ struct gathering {
     struct activations_index index;
     bool has_file, has_parts; /* units that the file of before holds alone;
                                * that a part holds */
+    bool is_stale;            /* a part went while it was gathered */
     struct kept_carry carry;
     struct kept_group *group;
     struct kept_array array;
@@ -132,9 +133,12 @@ static enum status take_unit(struct gathering *g, const struct unit *unit)
     size_t start[H5_MAX_DIMS];
     bool is_absent;
     if (part_open(&reader, g->out, plan, unit,
-                  g->index.units[unit->number].part_bytes, &is_absent, err) ||
-        is_absent)
+                  g->index.units[unit->number].part_bytes, &is_absent, err))
         return err->status;
+    if (is_absent) {
+        g->is_stale = true;
+        return STATUS_OK;
+    }
     while (!err->status && keep_next(&pass)) {
         const struct pair *pair = &plan->pairs->items[pass.pair];
         size_t S = (size_t)pair->run[pass.run].n_tokens;
@@ -407,32 +411,49 @@ static enum status open_before(struct gathering *g, const char *path)
     return g->results->err->status;
 }
 
-enum status
-activations_write(const struct plan *plan, const struct tokenizer *tokenizer,
-                  struct journal *journal, const char *out, bool is_settling,
-                  struct activations_summary *summary, struct err *err)
+/* Whether a run has settled the file since the journal was walked: then the
+ * parts may have gone, and its file is not to be replaced by this one. */
+static enum status look_again(struct gathering *g)
 {
-    struct results results = {
-        .plan = plan, .tokenizer = tokenizer, .journal = journal, .err = err};
+    struct activations_index now;
+    struct results *results = g->results;
+    if (!activations_index_build(&now, results->plan, results->journal, g->out,
+                                 results->err) &&
+        now.n_held != g->index.n_held)
+        g->is_stale = true;
+    activations_index_free(&now);
+    return results->err->status;
+}
+
+/* One attempt; *is_stale: another one is needed. */
+static enum status write_once(struct results *results, const char *out,
+                              bool is_settling,
+                              struct activations_summary *summary,
+                              bool *is_stale)
+{
     struct gathering g = {
-        .results = &results, .out = out, .carry = {.variable = -1}};
+        .results = results, .out = out, .carry = {.variable = -1}};
+    struct err *err = results->err;
+    struct journal *journal = results->journal;
     struct buf record = {0};
     char *path = NULL, *temporary = NULL;
-    if (activations_index_build(&g.index, plan, journal, out, err)) goto out;
+    if (activations_index_build(&g.index, results->plan, journal, out, err))
+        goto out;
     count_units(&g, summary);
     path = file_join(out, "activations.h5", err);
     if (!path || summary->units == 0 || open_before(&g, path)) goto out;
     if (summary->is_complete && is_current(&g)) goto out;
     is_settling = is_settling && summary->is_complete;
-    if (is_settling && settle_record(&record, &g)) goto out;
+    if (summary->is_complete && settle_record(&record, &g)) goto out;
     temporary = fresh_make(path, err);
     if (!temporary) goto out;
-    results.h5 = h5_create(temporary, err);
-    if (!results.h5) goto out;
-    results.summary.is_complete = summary->is_complete;
+    results->h5 = h5_create(temporary, err);
+    if (!results->h5) goto out;
+    results->summary.is_complete = summary->is_complete;
     write_content(&g, &record);
-    if (h5_close(results.h5, err)) goto out;
-    if (fresh_settle(temporary, path, err)) goto out;
+    if (h5_close(results->h5, err) || (!is_settling && look_again(&g)) ||
+        g.is_stale || fresh_settle(temporary, path, err))
+        goto out;
     free(temporary);
     temporary = NULL;
     if (is_settling &&
@@ -440,10 +461,10 @@ activations_write(const struct plan *plan, const struct tokenizer *tokenizer,
          journal_sync(journal, err) || delete_parts(out, err)))
         goto out;
 out:
-    if (err->status && temporary) {
-        unlink(temporary);
+    *is_stale = g.is_stale;
+    if (temporary) unlink(temporary);
+    if (err->status && temporary)
         (void)err_context(err, "%s is left as it was", path);
-    }
     if (g.carry.h5) {
         struct err unused = {0};
         (void)(h5_close(g.carry.h5, &unused) == 0);
@@ -452,5 +473,28 @@ out:
     buf_free(&record);
     free(temporary);
     free(path);
+    return err->status;
+}
+
+enum status
+activations_write(const struct plan *plan, const struct tokenizer *tokenizer,
+                  struct journal *journal, const char *out, bool is_settling,
+                  struct activations_summary *summary, struct err *err)
+{
+    enum { ATTEMPTS = 5 };
+    bool is_stale = true;
+    for (int i = 0; i < ATTEMPTS && is_stale; i++) {
+        struct results results = {.plan = plan,
+                                  .tokenizer = tokenizer,
+                                  .journal = journal,
+                                  .err = err};
+        if (write_once(&results, out, is_settling, summary, &is_stale))
+            return err->status;
+    }
+    if (is_stale)
+        (void)err_set(err, STATUS_IO,
+                      "%s/parts changed while they were gathered: gather "
+                      "again",
+                      out);
     return err->status;
 }

@@ -55,10 +55,12 @@ static enum status note_held(struct walking *w, const void *payload, size_t n,
     const unsigned char *id = cursor_bytes(&cursor, DIGEST_BYTES);
     uint64_t n_units = cursor_u64(&cursor);
     if (id) memcpy(w->index->held.bytes, id, DIGEST_BYTES);
-    w->index->has_held = true;
+    w->index->n_held++;
     for (uint64_t i = 0; i < n_units && !cursor.is_bad; i++) {
         struct kept_unit *unit = unit_of(w, cursor_u64(&cursor));
-        if (unit) unit->state = KEPT_IN_FILE;
+        if (!unit) continue;
+        unit->state = KEPT_IN_FILE;
+        unit->n_held = w->index->n_held;
     }
     if (!cursor_is_done(&cursor))
         return err_set(err, STATUS_DAMAGED,
@@ -87,7 +89,7 @@ static bool is_held_there(const struct activations_index *index,
     char hex[DIGEST_HEX];
     bool is_there = false;
     char *path = file_join(out, "activations.h5", err);
-    if (path && index->has_held && file_exists(path)) {
+    if (path && index->n_held > 0 && file_exists(path)) {
         struct err unused = {0};
         struct h5 *h5 = h5_open(path, &unused);
         char *holds = h5 ? h5_get_text(h5, "/", "holds") : NULL;
@@ -107,7 +109,10 @@ static enum status look(struct activations_index *index,
     bool is_held = is_held_there(index, out, err);
     for (uint64_t i = 0; i < plan->n_units && !err->status; i++) {
         struct kept_unit *unit = &index->units[i];
-        if (unit->state == KEPT_IN_FILE) unit->is_lost = !is_held;
+        /* an entry that was left out when the file was written anew, and is
+         * back, is not in it */
+        if (unit->state == KEPT_IN_FILE)
+            unit->is_lost = !is_held || unit->n_held != index->n_held;
         if (unit->state != KEPT_IN_PART) continue;
         struct stat info;
         char *path = part_path(out, i, err);

@@ -11,14 +11,15 @@ enum kept_state { KEPT_NOWHERE, KEPT_IN_PART, KEPT_IN_FILE };
 
 struct kept_unit {
     enum kept_state state;
-    bool is_lost; /* what should hold it is gone */
+    bool is_lost;    /* what should hold it is gone */
+    uint64_t n_held; /* the last record of the file that names it */
     uint64_t part_bytes;
     uint32_t part_crc;
 };
 
 struct activations_index {
     struct kept_unit *units; /* per unit of the plan; owned */
-    bool has_held;           /* the journal has a record of the file */
+    uint64_t n_held;         /* records of the file in the journal */
     struct digest held;      /* the last one's id */
 };
 

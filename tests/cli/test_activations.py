@@ -153,13 +153,22 @@ class Activations(program.ProgramTest):
         self.check(run(["run", job, "-o", out]))
         self.assertEqual(self.parts(out), [])
         self.assertEqual(arrays(self.gathered(out)), expected)
+        # an entry that was left out for a while is computed anew
+        fewer = self.write_job("fewer.yaml", ENTRIES[1:])
+        self.check(run(["run", fewer, "-o", out, "--accept-change"]))
+        with h5py.File(self.gathered(out)) as file:
+            self.assertNotIn("blocks.0.hook_resid_pre", file["clean"])
+        self.assertIn("computed anew",
+                      self.check(run(["run", job, "-o", out, "--accept-change"])).stderr)
+        self.assertEqual(arrays(self.gathered(out)), expected)
         # the file is the truth: without it everything is computed anew
         os.remove(self.gathered(out))
         self.assertIn("gone", self.check(run(["gather", out])).stdout)
         with h5py.File(self.gathered(out)) as file:
             self.assertEqual(file.attrs["complete"], 0)
             self.assertTrue(np.isnan(file["clean/blocks.0.hook_resid_pre"][()]).all())
-        self.assertIn("computed anew", self.check(run(["run", job, "-o", out])).stderr)
+        self.assertIn("computed anew",
+                      self.check(run(["run", job, "-o", out, "--accept-change"])).stderr)
         self.assertEqual(arrays(self.gathered(out)), expected)
 
     def test_a_part_that_cannot_be_written_ends_the_run_and_loses_nothing(self):
