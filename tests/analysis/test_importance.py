@@ -160,12 +160,9 @@ class Estimators(unittest.TestCase):
                 hits[name] += self.covers(name(draws, gain), truth[name])
             hits[inverse_loss] += self.covers(
                 inverse_loss(draws, np.exp(-game(draws) / 4)), truth[inverse_loss])
-            rows = [np.zeros(N, int)]
-            for _ in range(20):
-                order = rng.permutation(N)
-                rows += [np.isin(np.arange(N), order[:k]).astype(int)
-                         for k in range(1, N)]
-            steps = np.array(rows)
+            steps = np.vstack([np.zeros((1, N), int)] + [
+                np.eye(N, dtype=int)[rng.permutation(N)].cumsum(axis=0)[:-1]
+                for _ in range(20)])
             hits[shapley] += self.covers(
                 shapley(steps, game(steps) + noise * rng.standard_normal(len(steps)),
                         float(game(np.ones((1, N), int))[0])), exact)
