@@ -402,6 +402,13 @@ static const struct row refused_files[] = {
 /* Jobs that parse, but not for a model of 2 layers, 3 heads, d_head 4, d_mlp
  * 20 and prompts of 4 tokens. */
 static const struct row refused_by_shape[] = {
+    {"sweeps: [{name: e, edits: [{site: z, layer: 2}]}]",
+     "sweep 'e: edit 0': layers: found layer 2, expected 0 to 1: the model has "
+     "2"},
+    {"sweeps: [{name: e, edits: [{site: q, layer: 0}, {site: z, from_layer: "
+     "9}]}]",
+     "sweep 'e: edit 1': from_layer: found layer 9, expected 0 to 1: the model "
+     "has 2"},
     {"analyses: [{name: attention, heads: 3}]",
      "analysis 'attention': heads: found head 3, expected 0 to 2: the model "
      "has 3"},

@@ -73,6 +73,35 @@ static void canonical_texts_tell_what_computes_the_same(void **state)
         {"{site: z, by: [layer]}", "{name: y, site: z, by: [layer]}", false},
         {"{site: z, by: [layer], positions: [1]}",
          "{site: z, by: [layer], positions: ['S1']}", false},
+        {"{site: z, by: [layer], base: noised}",
+         "{site: z, by: [layer], base: noised, value: clean, noise: {at: "
+         "subject, site: embed, std: 3sigma, samples: 10, seed: 1}}",
+         true},
+        {"{site: z, by: [layer], base: noised}",
+         "{site: z, by: [layer], base: clean, value: zero}", false},
+        {"{site: z, by: [layer], base: noised, hold: [mlp_out]}",
+         "{site: z, by: [layer], base: noised, hold: mlp_out, hold_noise: "
+         "same}",
+         true},
+        {"{site: z, by: [layer], base: noised, hold: [mlp_out]}",
+         "{site: z, by: [layer], base: noised, hold: [attn_out]}", false},
+        {"{site: z, by: [layer], base: noised, hold: [mlp_out]}",
+         "{site: z, by: [layer], base: noised, hold: [mlp_out], hold_noise: "
+         "rome}",
+         false},
+        {"{site: z, by: [layer], base: noised}",
+         "{site: z, by: [layer], base: noised, noise: {seed: per_pair}}",
+         false},
+        {"{site: z, by: [layer], base: noised}",
+         "{site: z, by: [layer], base: noised, noise: {std: 3}}", false},
+        {"{name: e, edits: [{site: z, layer: 1}]}",
+         "{name: e, edits: [{site: z, layer: [1], value: clean}]}", true},
+        {"{name: e, edits: [{site: z, value: base}]}",
+         "{name: e, edits: [{site: z, from_run: corrupted}]}", true},
+        {"{name: e, edits: [{site: z}, {site: q}]}",
+         "{name: e, edits: [{site: q}, {site: z}]}", false},
+        {"{name: e, edits: [{site: z}]}",
+         "{name: e, edits: [{site: z, from_layer: 1}]}", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct job a, b;
@@ -110,7 +139,16 @@ static const char whole_job[] =
     "   dims: [3], metrics: [prob, {name: loss, at: answer}]}\n"
     "- {name: f, site: attn_scores, by: [], value: -inf}\n"
     "- {name: g, site: z, index: cells.csv, value: {add: v.npy,\n"
-    "   scale: [0.1, -2]}}\n";
+    "   scale: [0.1, -2]}}\n"
+    "- {name: h, site: mlp_out, by: [layer], base: noised, hold: [attn_out,\n"
+    "   mlp_out], hold_noise: rome, noise: {at: [S1, end], std: 0.1,\n"
+    "   samples: 3, seed: per_pair}, window: {width: 2}}\n"
+    "- {name: i, site: resid_mid, by: [layer], base: noised, noise: {at: all,\n"
+    "   site: mlp_out, every_layer: true, std: 0, seed: 4294967295}}\n"
+    "- {name: j, base: clean, edits: [{site: z, layer: 0-1, heads: [1],\n"
+    "   positions: [2, -1], value: corrupted}, {site: attn_scores, dest: 2,\n"
+    "   src: [end], value: -inf}, {site: resid_pre, layer: 1, positions: [2],\n"
+    "   from_run: base, from_layer: 0, from_position: [end]}]}\n";
 
 static void add_files(struct inputs *inputs)
 {
@@ -132,7 +170,7 @@ static void the_full_text_reads_back_as_the_same_job(void **state)
 {
     (void)state;
     struct err err = {0};
-    char text[4096];
+    char text[8192];
     struct job job, again;
     struct inputs inputs, again_inputs;
     snprintf(text, sizeof text,
@@ -151,7 +189,7 @@ static void the_full_text_reads_back_as_the_same_job(void **state)
     assert_string_equal(again.full_text, job.full_text);
     assert_string_equal(again.canonical, job.canonical);
     assert_string_equal(again.title, "a \"quoted\" title\twith a tab");
-    assert_int_equal(again.n_sweeps, 7);
+    assert_int_equal(again.n_sweeps, 10);
     for (int i = 0; i < job.n_sweeps; i++)
         assert_string_equal(again.sweeps[i].canonical, job.sweeps[i].canonical);
     assert_non_null(strstr(job.sweeps[6].canonical, "\"index\": \"sha256:"));

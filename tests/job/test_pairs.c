@@ -140,19 +140,20 @@ static void subjects_give_the_labels_of_rome(void **state)
     static const struct {
         const char *clean, *subject;
         const char *first, *middle, *last, *next, *further, *end;
+        int n_alone; /* tokens of the subject by itself */
     } rows[] = {
         {"The Space Needle is in downtown", "Space Needle", "1", "2", "3", "4",
-         "5", "6"},
+         "5", "6", 3},
         {"The Space Needle is in downtown", "pace Need", "1", "", "2", "3",
-         "4 5", "6"},
-        {"The Space Needle is in", "is", "4", "", "4", "5", "", "5"},
-        {"The Space Needle is", "is", "4", "", "4", "", "", "4"},
+         "4 5", "6", 2},
+        {"The Space Needle is in", "is", "4", "", "4", "5", "", "5", 1},
+        {"The Space Needle is", "is", "4", "", "4", "", "", "4", 1},
         {"The Space Needle is in downtown", "The Space Needle is in downtown",
-         "0", "1 2 3 4 5", "6", "", "", "6"},
+         "0", "1 2 3 4 5", "6", "", "", "6", 7},
         {"The Space Needle is in downtown", "[1, -5]", "1", "", "2", "3", "4 5",
-         "6"},
+         "6", 2},
         {"Ann and Ann and Ann", "{text: Ann, occurrence: 2}", "2", "", "2", "3",
-         "", "4"},
+         "", "4", 1},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char items[256];
@@ -166,6 +167,7 @@ static void subjects_give_the_labels_of_rome(void **state)
         assert_label(pair, "subject_next", rows[i].next, "");
         assert_label(pair, "further", rows[i].further, "");
         assert_label(pair, "last", rows[i].end, "");
+        assert_int_equal(pair->n_subject, rows[i].n_alone);
         pairs_free(&pairs);
     }
 }

@@ -148,6 +148,27 @@ static const struct row refused_needs[] = {
      "answer_sequence: \" y\"}]",
      "job.yaml: line 5: pair 0: answer_sequence: both_ways would swap it with "
      "a wrong answer, which a sequence does not have"},
+    {"metrics: [kl_base]\nsweeps: [{site: z, by: [layer], base: noised}]\n"
+     "pairs: [{clean: \"a b c\"}]",
+     "job.yaml: line 4: pair '0' has no subject; sweep 'z' (job.yaml: line 3) "
+     "noises it"},
+    {"metrics: [kl_base]\nsweeps: [{site: z, by: [layer], base: noised, noise: "
+     "{at: [S, T]}}]\npairs: [{clean: \"a b c\", positions: {S: []}}]",
+     "job.yaml: line 4: pair '0' has none of the labels; sweep 'z' (job.yaml: "
+     "line 3) noises it"},
+    {"metrics: [kl_base]\nsweeps: [{site: z, by: [layer], base: noised, noise: "
+     "{at: all}}]\npairs: [{clean: \"a b c\"}]",
+     "job.yaml: line 3: sweep 'z': noise: std: sigma is that of the subjects' "
+     "embeddings, but no pair has a subject"},
+    {"metrics: [kl_base]\nsweeps: [{name: e, base: clean, edits: [{site: z, "
+     "positions: [0, 1, 2], value: base, from_position: [1, 2]}]}]\n"
+     "pairs: [{clean: \"a b c\"}]",
+     "job.yaml: line 4: pair '0' has 2 positions for from_position and 3 for "
+     "positions; sweep 'e: edit 0' (job.yaml: line 3) needs one, or as many"},
+    {"metrics: [kl_base]\nsweeps: [{name: e, base: clean, edits: [{site: z, "
+     "positions: [T]}]}]\npairs: [{clean: \"a b c\"}]",
+     "job.yaml: line 4: pair '0' has no corrupted prompt; sweep 'e: edit 0' "
+     "(job.yaml: line 3) copies from the corrupted run"},
     {"metrics: [logit_diff]\nsweeps: [{site: z, by: [layer]}]\npairs: [{clean: "
      "\"a b c\", answer: \" x\", wrong: \" y\"}]",
      "job.yaml: line 4: pair '0' has no corrupted prompt; sweep 'z' (job.yaml: "
