@@ -8,6 +8,7 @@
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/job/job.h"
+#include "common/plan/plan.h"
 #include "common/store/h5.h"
 
 enum { PATH_BYTES = 4 * H5_NAME_BYTES, MOST_COLUMNS = 2 * AXIS_COUNT + 6 };
@@ -33,6 +34,7 @@ struct table {
         *recovered; /* [cell]; owned; of an analysis value alone */
     size_t *order;  /* cells, strongest first; owned */
     size_t n_order;
+    bool is_drop; /* effects are shown with the sign turned */
 };
 
 static void add_column(struct table *t, const char *name, int axis)
@@ -133,6 +135,57 @@ static float *read_array(struct table *t, const char *metric,
     return values;
 }
 
+/* Cells whose edits make the run what it is compared with, whatever the model,
+ * are no finding: out of the order. Pair by pair; returns how many. */
+static size_t leave_out_determined(struct table *t)
+{
+    char path[PATH_BYTES];
+    size_t dims[H5_MAX_DIMS], start[H5_MAX_DIMS] = {0}, n = 1, n_left_out = 0;
+    int n_dims = 0;
+    enum h5_type type;
+    snprintf(path, sizeof path, "%s/status", t->group);
+    if (!h5_has(t->h5, path)) return 0;
+    h5_shape(t->h5, path, &n_dims, dims, &type);
+    size_t n_pairs = n_dims > 0 ? dims[0] : 0;
+    for (int i = 1; i < n_dims; i++)
+        n *= dims[i];
+    uint8_t *status = mem_calloc(n, 1, "the status of cells", t->err);
+    uint8_t *seen = mem_calloc(t->n_cells, 1, "the status of cells", t->err);
+    int64_t variable = h5_use(t->h5, path);
+    if (n_dims > 0) dims[0] = 1;
+    for (; status && seen && start[0] < n_pairs && !h5_is_failed(t->h5);
+         start[0]++) {
+        h5_read_box(t->h5, variable, start, dims, status);
+        for (size_t i = 0; i < n; i++)
+            if (status[i] == CELL_COMPUTED || status[i] == CELL_ESTIMATED)
+                seen[i % t->n_cells] |= 1;
+            else if (status[i] == CELL_DETERMINED)
+                seen[i % t->n_cells] |= 2;
+    }
+    h5_done(variable);
+    for (size_t i = 0; seen && i < t->n_cells; i++)
+        if (seen[i] == 2 && !isnan(t->effect[i])) {
+            t->effect[i] = NAN;
+            n_left_out++;
+        }
+    free(status);
+    free(seen);
+    return n_left_out;
+}
+
+/* Whether the clean run is edited towards the corrupted one: what falls is
+ * shown as a drop. */
+static bool is_corrupting(const struct table *t)
+{
+    char *base = h5_get_text(t->h5, t->group, "base");
+    char *value = h5_get_text(t->h5, t->group, "value");
+    bool is = base && value && strcmp(base, "clean") == 0 &&
+              strcmp(value, "corrupted") == 0;
+    free(base);
+    free(value);
+    return is;
+}
+
 struct strength {
     float size;
     size_t cell;
@@ -191,7 +244,7 @@ static void print(struct buf *out, const struct table *t)
     for (int c = 0; c < t->n_columns; c++)
         print_cell(out, t->columns[c].name, NUMBER);
     print_cell(out, "value", NUMBER);
-    if (t->effect) print_cell(out, "effect", NUMBER);
+    if (t->effect) print_cell(out, t->is_drop ? "drop" : "effect", NUMBER);
     if (t->recovered) print_cell(out, "recovered", NUMBER);
     buf_u8(out, '\n');
     for (size_t i = 0; i < t->n_order; i++) {
@@ -200,12 +253,14 @@ static void print(struct buf *out, const struct table *t)
             print_cell(out, text_at(t, c, cell), NUMBER);
         buf_printf(out, "  %*.5f", NUMBER, (double)t->value[cell]);
         if (t->effect)
-            buf_printf(out, "  %*.5f", NUMBER, (double)t->effect[cell]);
+            buf_printf(out, "  %*.5f", NUMBER,
+                       t->is_drop ? 0.0 - (double)t->effect[cell]
+                                  : (double)t->effect[cell]);
         if (t->recovered)
             buf_printf(out, "  %*.5f", NUMBER, (double)t->recovered[cell]);
         buf_u8(out, '\n');
     }
-    if (t->n_order == 0) buf_printf(out, "  (no cell has a mean yet)\n");
+    if (t->n_order == 0) buf_printf(out, "  (no cell to show)\n");
 }
 
 /* The line above a table, and a blank one between two. */
@@ -268,8 +323,16 @@ static void print_sweep(struct buf *out, struct h5 *h5, const char *sweep,
         buf_printf(out, "  (no pair is selected)\n");
         goto out;
     }
+    size_t n_left_out = leave_out_determined(&t);
+    t.is_drop = is_corrupting(&t);
     sort_cells(&t, n);
     if (!err->status && !h5_is_failed(h5)) print(out, &t);
+    if (n_left_out > 0)
+        buf_printf(
+            out,
+            "  (left out: %zu determined, which are the other run whatever the "
+            "model)\n",
+            n_left_out);
 out:
     free_table(&t);
     free(axes);

@@ -79,6 +79,14 @@ class Facts(unittest.TestCase):
                 self.assertTrue((sweeps[name]["status"][()] == 6).all())
                 np.testing.assert_allclose(sweeps[name]["prob"][0], prob[run],
                                            atol=1e-5)
+            top = program.run(["top", os.path.dirname(path), "corrupt_states"]).stdout
+            self.assertIn("(left out: 12 determined", top)
+            top = program.run(["top", os.path.dirname(path), "corrupt_mlp"]).stdout
+            self.assertRegex(top, r"layer +value +drop +recovered\n")
+            shown = float(top.splitlines()[-1].split()[2])
+            layer = int(top.splitlines()[-1].split()[0])
+            self.assertAlmostEqual(
+                shown, -sweeps["corrupt_mlp/prob_effect"][0, layer].item(), 4)
             np.testing.assert_allclose(
                 sweeps["mlp_5_by_hand/prob"][0],
                 sweeps["restore_mlp/prob"][0, 5], atol=1e-6)

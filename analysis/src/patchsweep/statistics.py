@@ -42,7 +42,7 @@ SUFFIX = {"recovered": "_recovered_overall", "effect": "_effect_overall",
           "value": "_overall"}
 # Metrics of which a recovered fraction is made.
 RECOVERABLE = ("logit", "logit_diff", "prob", "prob_diff", "logprob")
-NOT_APPLICABLE = 4
+COMPUTED, NOT_APPLICABLE, DETERMINED, ESTIMATED = 1, 4, 6, 7
 # Resampled values that are held at once.
 BLOCK = 4_000_000
 
@@ -101,6 +101,18 @@ def _absolute_cells(sweep: xr.Dataset) -> np.ndarray:
             shape[number] = sizes[number]
             found |= along.reshape(shape)
     return found.reshape(-1)
+
+
+def _determined_cells(sweep: xr.Dataset) -> np.ndarray:
+    """[cells] True where the edits make every run what it is compared with,
+    whatever the model: no finding."""
+    axes = _axes(sweep)
+    if "status" not in sweep or "pair" not in sweep["status"].dims:
+        return np.zeros(math.prod(sweep.sizes[axis] for axis in axes), dtype=bool)
+    status = sweep["status"].transpose(..., *axes).values.reshape(
+        -1, math.prod(sweep.sizes[axis] for axis in axes))
+    open_cells = np.isin(status, (COMPUTED, ESTIMATED)).any(axis=0)
+    return (status == DETERMINED).any(axis=0) & ~open_cells
 
 
 class _Sums:
@@ -422,7 +434,8 @@ def top_cells(sweep: xr.Dataset, n: int = 10, metric: str | None = None,
               level: float = 0.95, draws: int = 4000, splits: int = 200,
               seed: int = 0) -> pd.DataFrame:
     """The strongest cells (by the size of the mean), strongest first, and what is
-    left of them when they are not judged by the data that picked them.
+    left of them when they are not judged by the data that picked them. Cells that
+    are determined for all pairs are left out.
 
     The strongest of many noisy cells is strong partly by luck. Two cures:
 
@@ -464,8 +477,9 @@ def top_cells(sweep: xr.Dataset, n: int = 10, metric: str | None = None,
         else:
             raise ResultsError(f"no method {method}; there are max-statistic, split-half")
         columns["n_pairs"] = sums.n_pairs
-    order = np.argsort(-np.where(np.isfinite(centre), np.abs(centre), -1), kind="stable")
-    order = order[np.isfinite(centre[order])][:n]
+    size = np.where(np.isfinite(centre) & ~_determined_cells(sweep), np.abs(centre), -1)
+    order = np.argsort(-size, kind="stable")
+    order = order[size[order] >= 0][:n]
     rows = cell_table(sweep, axes, order)
     table = pd.DataFrame(rows)
     table.insert(0, "cell_name" if "cell" in table else "cell",
