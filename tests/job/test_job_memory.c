@@ -21,7 +21,12 @@ static const char text[] =
     "   base: clean, value: {resample: {n: 2, prompts: p.jsonl}}}\n"
     "- {name: c, site: z, index: c.csv, value: zero, metrics: [prob]}\n"
     "- {name: d, groups: {of: mlp_post, n: 12}, mask: each, by: [layer]}\n"
-    "- {name: e, groups: {of: z}, mask: {keep: g.json}}\n";
+    "- {name: e, groups: {of: z}, mask: {keep: g.json}}\n"
+    "analyses:\n"
+    "- {name: logit_lens, description: d, positions: [end, 1]}\n"
+    "- {name: attention, heads: [L1H2]}\n"
+    "- {name: attention, as: m, layers: 0-1, heads: [2]}\n"
+    "- {name: neurons, as: n}\n";
 
 static const char lines[] =
     "{\"clean\": \"The Space Needle is\", \"corrupted\": \"The Space Station "

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "common/job/analysis.h"
 #include "tests/job/job_text.h"
 
 static void parse(struct job *job, struct inputs *inputs, const char *more)
@@ -122,6 +123,29 @@ static void canonical_texts_tell_what_computes_the_same(void **state)
     }
 }
 
+static void analyses_have_canonical_texts(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"name\": \"logit_lens\", \"as\": \"logit_lens\", \"run\": "
+        "\"both\", \"positions\": [\"end\"], \"mid\": true, \"scale\": "
+        "\"cached\", \"top\": 10}",
+        "{\"name\": \"attention\", \"as\": \"a\", \"run\": \"clean\", "
+        "\"positions\": \"all\", \"layers\": [0, 1]}",
+        "{\"name\": \"head_scores\", \"as\": \"head_scores\", \"n\": 10, "
+        "\"length\": 50, \"seed\": 0}"};
+    struct job job;
+    struct inputs inputs;
+    parse(&job, &inputs,
+          "analyses: [{name: logit_lens, description: d}, {name: attention, "
+          "as: a, layers: 0-1, run: clean}, {name: head_scores}]\n");
+    assert_int_equal(job.n_sweeps, 0);
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(job.analyses[i].canonical, texts[i]);
+    job_free(&job);
+    inputs_free(&inputs);
+}
+
 /* A job with most of the language. */
 static const char whole_job[] =
     "title: \"a \\\"quoted\\\" title\\twith a tab\"\n"
@@ -148,7 +172,15 @@ static const char whole_job[] =
     "- {name: j, base: clean, edits: [{site: z, layer: 0-1, heads: [1],\n"
     "   positions: [2, -1], value: corrupted}, {site: attn_scores, dest: 2,\n"
     "   src: [end], value: -inf}, {site: resid_pre, layer: 1, positions: [2],\n"
-    "   from_run: base, from_layer: 0, from_position: [end]}]}\n";
+    "   from_run: base, from_layer: 0, from_position: [end]}]}\n"
+    "analyses:\n"
+    "- {name: logit_lens, as: l, description: 'd: e', mid: false, top: 3,\n"
+    "   scale: own, run: clean, positions: [end, -2, 1]}\n"
+    "- {name: decompose, run: corrupted, positions: all}\n"
+    "- {name: neurons, top: 7}\n"
+    "- {name: attention, heads: [L1H2, L0H1]}\n"
+    "- {name: attention, as: m, layers: 0-1, heads: [2]}\n"
+    "- {name: head_scores, n: 2, length: 3, seed: 4}\n";
 
 static void add_files(struct inputs *inputs)
 {
@@ -192,6 +224,11 @@ static void the_full_text_reads_back_as_the_same_job(void **state)
     assert_int_equal(again.n_sweeps, 10);
     for (int i = 0; i < job.n_sweeps; i++)
         assert_string_equal(again.sweeps[i].canonical, job.sweeps[i].canonical);
+    assert_int_equal(again.n_analyses, 6);
+    for (int i = 0; i < job.n_analyses; i++)
+        assert_string_equal(again.analyses[i].canonical,
+                            job.analyses[i].canonical);
+    assert_string_equal(again.analyses[0].description, "d: e");
     assert_non_null(strstr(job.sweeps[6].canonical, "\"index\": \"sha256:"));
     assert_true(again.sweeps[6].by[AXIS_SCALE]);
     struct pairs pairs, again_pairs;
@@ -350,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(canonical_texts_have_every_default),
         cmocka_unit_test(canonical_texts_tell_what_computes_the_same),
+        cmocka_unit_test(analyses_have_canonical_texts),
         cmocka_unit_test(the_full_text_reads_back_as_the_same_job),
         cmocka_unit_test(overrides_replace_and_add_keys),
         cmocka_unit_test(a_wrong_override_is_named),
