@@ -52,6 +52,8 @@ sweeps:
   - {{name: drawn, site: z, by: [layer, head], base: clean,
      value: {{resample: {{n: 3}}}}}}
   - {{name: by_layer, site: mlp_out, by: [layer]}}
+  - {{name: paths, path: {{send: {{site: z, by: [layer, position],
+     positions: [3, end]}}, receive: {{site: [v, logits], by: [layer]}}}}}}
   - {{name: summed, site: z, by: [layer, head], store: {{pairs: none}}}}
 """
 

@@ -1,4 +1,5 @@
-"""Names of cells: L9H9, L8N2744, L3H0 end, L5 P10, L9H9 end<S2, L1 G3, L1 draw 7."""
+"""Names of cells: L9H9, L8N2744, L3H0 end, L5 P10, L9H9 end<S2, L1 G3, L1 draw 7,
+z.L5H1 > q.L9H9@end."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import xarray as xr
 
 # What a sweep's cells can be counted along, in the canonical order.
 AXES = ("cell", "layer", "position", "label", "head", "dest", "src", "neuron", "dim",
-        "component_group", "draw", "scale")
+        "component_group", "draw", "scale", "sender", "receiver")
 # Which groups a cell masks, along `cell`: two of them, or the one not kept.
 GROUP_COLUMNS = ("group_a", "group_b", "removed")
 # Axes whose whole numbers count tokens from the beginning of the prompt.
@@ -60,6 +61,8 @@ def cell_name(at: Mapping[str, Any]) -> str:
         words.append(f"draw {where['draw']}")
     if "scale" in where:
         words.append(f"x{where['scale']}")
+    if "sender" in where or "receiver" in where:
+        words.append(f"{where.get('sender', '')} > {where.get('receiver', '')}".strip())
     if not words:
         words = [f"{axis} {value}" for axis, value in where.items()]
     return " ".join(words)
