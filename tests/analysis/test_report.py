@@ -12,6 +12,7 @@ import unittest
 
 import h5py
 import numpy as np
+import xarray as xr
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
@@ -24,6 +25,7 @@ import patchsweep
 from patchsweep import report
 from patchsweep.__main__ import main
 from patchsweep.report.findings import DETERMINED, sweep_findings, telling
+from patchsweep.report.words import edit_words, place_words
 
 BANNER = "a model of the tests: <its> numbers mean nothing"
 LOAD_S = 2.0
@@ -274,6 +276,53 @@ class Report(Pages):
         stops = self.js("return [...document.querySelectorAll('.tokens[role=listbox]')]"
                         ".map(row => row.querySelectorAll('[tabindex=\"0\"]').length)")
         self.assertEqual(set(stops), {1})
+
+
+class Words(unittest.TestCase):
+    def said(self, **attrs):
+        attrs = {"axes": ["layer", "head"], "site": "z", **attrs}
+        sweep = xr.Dataset(attrs=attrs)
+        return edit_words(sweep), place_words(sweep)
+
+    def test_a_sweep_is_told_in_two_sentences(self):
+        for attrs, edit, place in (
+                ({"base": "corrupted", "value": "clean"},
+                 "In the corrupted run, an activation is replaced by that of the clean run.",
+                 "What a head writes (z): one layer and head at a time."),
+                ({"base": "clean", "value": "zero", "positions": '["end"]'},
+                 "In the clean run, an activation is set to zero.",
+                 "What a head writes (z) (positions end together): one layer and head at a "
+                 "time."),
+                ({"base": "clean",
+                  "value": '{"mean": {"prompts": "pairs", "run": "clean", '
+                           '"within": "group"}}'},
+                 "In the clean run, an activation is replaced by its mean over all prompts "
+                 "of the same group (clean run).", None),
+                ({"base": "noised", "noise_std": 0.45, "site": "mlp_out",
+                  "noise": '{"site": "embed", "at": "subject", "samples": 10}',
+                  "axes": ["layer"], "hold": '["attn_out"]',
+                  "window": '{"width": 10, "rule": "rome"}'},
+                 "In the clean run with noise of deviation 0.45 on the token embedding "
+                 "(subject; 10 draws), an activation is replaced by that of the clean run, "
+                 "and attn_out held at the run's own values there.",
+                 "The output of an MLP, 10 layers around each together: one layer at a "
+                 "time."),
+                ({"base": "clean", "value": "zero", "site": "mlp_post",
+                  "axes": ["layer", "component_group"], "mask": "all_but_each",
+                  "groups": '{"of": "mlp_post", "n": 12, "per": "layer"}'},
+                 None, "All groups but one (of mlp_post, 12 groups per layer): one layer "
+                       "and component group at a time."),
+                ({"site": "", "axes": [], "edits":
+                  '[{"site": "mlp_out", "layer": [5], "value": "clean"}]'},
+                 "In the corrupted run, edits are made by hand.",
+                 "Mlp_out (layer 5; value clean): all in one."),
+                ({"method": "attribution"},
+                 "In the corrupted run, an activation is replaced by that of the clean run; "
+                 "not run, but estimated to first order (attribution patching).", None)):
+            said = self.said(**attrs)
+            for told, expected in zip(said, (edit, place)):
+                if expected is not None:
+                    self.assertEqual(told, expected)
 
 
 class Findings(unittest.TestCase):

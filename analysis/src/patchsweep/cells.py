@@ -65,7 +65,7 @@ def cell_name(at: Mapping[str, Any]) -> str:
         words.append(f"{where.get('sender', '')} > {where.get('receiver', '')}".strip())
     if not words:
         words = [f"{axis} {value}" for axis, value in where.items()]
-    return " ".join(words)
+    return " ".join(words) or "all"
 
 
 def cell_axes(array: xr.DataArray | xr.Dataset) -> list[str]:
@@ -79,6 +79,8 @@ def cell_table(sweep: xr.Dataset | xr.DataArray, axes: list[str],
     sizes = tuple(sweep.sizes[axis] for axis in axes)
     known = {axis: sweep[axis].values for axis in axes if axis in sweep.coords}
     rows = []
+    if not axes:
+        return [{} for _ in np.asarray(flat).reshape(-1)]
     for place in zip(*np.unravel_index(np.asarray(flat, dtype=int), sizes)):
         row: dict[str, Any] = {}
         for axis, index in zip(axes, place):

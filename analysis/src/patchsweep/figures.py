@@ -96,8 +96,9 @@ class Lines:
 
 
 Shown = Map | Bars | Points | Lines
-# Axes whose values have an order, or few enough of them to stand side by side.
+# Axes whose values have an order, and those that a map can have.
 ORDERED = {"layer", "position", "label", "dest", "src", "scale"}
+SIDE_BY_SIDE = ORDERED | {"head", "component_group", "draw", "sender", "receiver"}
 
 
 def values(sweep: xr.Dataset, metric: str | None = None, kind: str | None = None,
@@ -394,11 +395,10 @@ def of_sweep(sweep: xr.Dataset, metric: str | None = None, kind: str | None = No
         return dest_src(sweep, metric=metric, kind=kind, pair=pair)
     if {"layer", "head"} < axes and len(axes) == 3:
         return heads_by_position(sweep, metric, kind, pair)
-    if axes <= ORDERED | {"head"}:
-        if len(axes) == 2:
-            return any_map(sweep, metric, kind, pair)
-        if len(axes) == 1 and axes <= ORDERED:
-            return along(sweep, metric, kind, pair)
+    if len(axes) == 2 and axes <= SIDE_BY_SIDE:
+        return any_map(sweep, metric, kind, pair)
+    if len(axes) == 1 and axes <= ORDERED:
+        return along(sweep, metric, kind, pair)
     return neurons(sweep, metric=metric, kind=kind, pair=pair)
 
 

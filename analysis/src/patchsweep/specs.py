@@ -35,7 +35,8 @@ MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross
 DASHES = ("solid", "dash", "dot", "dashdot")
 STATUS = ("", "computed", "unchanged: the base run's value, as the tokens tell",
           "failed", "not applicable", "excluded",
-          "determined: follows from the tokens, says nothing of the model")
+          "determined: follows from the tokens, says nothing of the model",
+          "estimated: to first order, not run")
 MOST_TICKS = 64
 LEGEND = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"

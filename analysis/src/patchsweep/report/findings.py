@@ -17,7 +17,7 @@ from ..cells import cell_name, cell_table, text
 from ..figures import position_names
 from ..statistics import choose, confidence_intervals, mean, normalised
 
-COMPUTED, EXCLUDED, DETERMINED = 1, 5, 6
+COMPUTED, DETERMINED, ESTIMATED = 1, 6, 7
 
 
 @dataclass
@@ -67,7 +67,15 @@ def telling(sweep: xr.Dataset) -> tuple[np.ndarray, int]:
     status = status.transpose(*over, *axes).values.reshape(
         int(np.prod([sweep.sizes[dim] for dim in over])), -1)
     is_determined = (status == DETERMINED).any(axis=0)
-    return (status == COMPUTED).any(axis=0) & ~is_determined, int(is_determined.sum())
+    has_run = np.isin(status, (COMPUTED, ESTIMATED)).any(axis=0)
+    return has_run & ~is_determined, int(is_determined.sum())
+
+
+def base_values(sweep: xr.Dataset, metric: str) -> xr.DataArray:
+    """The metric of the run that is edited [pair, (sample)]."""
+    base = {"clean": "clean", "noised": "base"}.get(str(sweep.attrs.get("base")),
+                                                    "corrupted")
+    return sweep[f"{metric}_{base}"]
 
 
 def _signs(sweep: xr.Dataset, metric: str, kind: str, cells: np.ndarray,
@@ -77,10 +85,7 @@ def _signs(sweep: xr.Dataset, metric: str, kind: str, cells: np.ndarray,
     if kind == "recovered":
         values = normalised(sweep, metric)
     else:
-        values = sweep[metric]
-        if kind == "effect":
-            base = "clean" if sweep.attrs.get("base") == "clean" else "corrupted"
-            values = values - sweep[f"{metric}_{base}"]
+        values = sweep[metric] - base_values(sweep, metric)
     if "sample" in values.dims:
         values = values.mean("sample")
     flat = values.transpose("pair", *axes).values.reshape(sweep.sizes["pair"], -1)

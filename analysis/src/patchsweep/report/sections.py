@@ -103,7 +103,8 @@ def asked_section(results: Results) -> Section:
         + f"{_e(place_words(sweep))}</dd>" for name, sweep in results.sweeps.items())
     return Section("asked", "Asked", "What was asked",
                    f'<div class="card">{words}</div><div class="card">{example}{others}'
-                   f'</div><div class="card"><h3>Sweeps</h3>{shared}<dl>{sweeps}</dl></div>')
+                   "</div>" + (f'<div class="card"><h3>Sweeps</h3>{shared}<dl>{sweeps}</dl>'
+                               "</div>" if sweeps else ""))
 
 
 def _cell(row: Finding, has_heads: bool, has_neurons: bool) -> str:
@@ -138,8 +139,10 @@ def _finding(row: Finding, largest: float, is_extra: bool, has_heads: bool,
 
 
 def findings_section(results: Results, found: list[SweepFindings], has_heads: bool,
-                     has_neurons: bool) -> Section:
+                     has_neurons: bool) -> Section | None:
     """One table: the strongest cells of every sweep."""
+    if not found:
+        return None
     rows, notes, n_determined = [], {}, 0
     for each in found:
         largest = max((abs(row.mean) for row in each.rows), default=0)

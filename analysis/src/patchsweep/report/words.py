@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
@@ -82,13 +83,67 @@ def value_words(value: Any) -> str:
     return f"replaced ({text(value)})"
 
 
+def _run_words(attrs: Mapping[str, Any]) -> str:
+    """In the corrupted run; In the clean run with noise on .."""
+    base, noise = attrs.get("base", "corrupted"), plain(attrs.get("noise"))
+    if base != "noised" or not isinstance(noise, dict):
+        return f"In the {base} run"
+    at = noise.get("at", "subject")
+    where = ", ".join(map(text, at)) if isinstance(at, list) else text(at)
+    site = SITES.get(str(noise.get("site")), text(noise.get("site", "")))
+    size = f" of deviation {float(attrs['noise_std']):.3g}" if "noise_std" in attrs else ""
+    return (f"In the clean run with noise{size} on {site} "
+            f"({'all positions' if where == 'all' else where}"
+            f"{', after every layer' if noise.get('every_layer') else ''}; "
+            f"{count(int(noise.get('samples', 1)), 'draw')})")
+
+
 def edit_words(sweep: xr.Dataset) -> str:
     """In the corrupted run, an activation is replaced by that of the clean run."""
     attrs = sweep.attrs
-    if not attrs.get("site"):
-        return f"In the {attrs.get('base', 'corrupted')} run, edits are made by hand."
-    return (f"In the {attrs.get('base', 'corrupted')} run, an activation is "
-            f"{value_words(attrs.get('value', 'clean'))}.")
+    run, value = _run_words(attrs), value_words(attrs.get("value", "clean"))
+    if attrs.get("path"):
+        said = (f"{run}, what a sender writes is {value}, and the change reaches the "
+                "receivers alone (path patching)")
+    elif not attrs.get("site") and attrs.get("edits"):
+        said = f"{run}, edits are made by hand"
+    else:
+        said = f"{run}, an activation is {value}"
+    held = plain(attrs.get("hold"))
+    if isinstance(held, list) and held:
+        said += f", and {', '.join(map(text, held))} held at the run's own values there"
+    if attrs.get("method") == "attribution":
+        said += "; not run, but estimated to first order (attribution patching)"
+    return said + "."
+
+
+def _hand_words(edits: Any) -> str:
+    """mlp_out (layer 5; value clean)"""
+    said = []
+    for edit in edits if isinstance(edits, list) else []:
+        rest = "; ".join(f"{key.replace('_', ' ')} "
+                         + (", ".join(map(text, value)) if isinstance(value, list)
+                            else text(value))
+                         for key, value in edit.items() if key != "site")
+        said.append(f"{edit.get('site', '')} ({rest})")
+    return ", then ".join(said)
+
+
+def _group_words(attrs: Mapping[str, Any]) -> str:
+    """Which groups of components one cell masks."""
+    groups, mask = plain(attrs["groups"]), plain(attrs.get("mask", "each"))
+    groups = groups if isinstance(groups, dict) else {}
+    n_groups = f"{groups['n']} groups" if "n" in groups else "groups"
+    of = f"of {groups.get('of', attrs.get('site', 'components'))}, " \
+         f"{n_groups} per {groups.get('per', 'layer')}"
+    which = {"each": "one group", "all_but_each": "all groups but one",
+             "pairs": "two groups together"}.get(str(mask))
+    if which is None and isinstance(mask, dict):
+        if "fraction" in mask:
+            which = f"all but a random {float(mask['fraction']):.0%} of the groups"
+        elif "permutations" in mask:
+            which = "more and more of the groups, in random orders,"
+    return f"{which or 'chosen groups'} ({of})"
 
 
 def place_words(sweep: xr.Dataset) -> str:
@@ -104,11 +159,15 @@ def place_words(sweep: xr.Dataset) -> str:
     window = plain(attrs.get("window"))
     if isinstance(window, dict) and window.get("width"):
         where += f", {window['width']} layers around each together"
-    listed = ", ".join(axes[:-1]) + " and " * (len(axes) > 1) + axes[-1]
-    each = "one listed cell" if axes == ["cell"] else f"one {listed}"
+    named = [axis.replace("_", " ") for axis in axes]
+    each = "one listed cell at a time" if axes == ["cell"] else "all in one" if not axes \
+        else f"one {', '.join(named[:-1])}{' and ' * (len(axes) > 1)}{named[-1]} at a time"
     site = str(attrs.get("site", ""))
-    what = SITES.get(site, site) or "edits made by hand"
-    return f"{what[0].upper()}{what[1:]}{where}: {each} at a time."
+    what = SITES.get(site, site) or _hand_words(plain(attrs.get("edits"))) \
+        or "the senders of a path"
+    if attrs.get("groups"):
+        what = _group_words(attrs)
+    return f"{what[0].upper()}{what[1:]}{where}: {each}."
 
 
 def job_words(results: Results) -> list[str]:
