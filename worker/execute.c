@@ -215,7 +215,7 @@ static size_t collect_rows(struct work *work, size_t lane, size_t n)
             e->rows[n].state = state;
             if (e->lanes[lane].freeze & FREEZE_NORM)
                 e->rows[n].norm =
-                    base_run_row(&item->runs[run], SITE_RESID_POST,
+                    base_run_row(e->lanes[lane].base, SITE_RESID_POST,
                                  e->weights->config.n_layer - 1, at);
             e->rows[n].values = e->values + n * METRIC_COUNT;
             n++;

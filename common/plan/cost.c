@@ -166,9 +166,9 @@ static double product_cost(const struct model_config *config,
 static double carry_cost(const struct plan *plan, const struct edit_list *edits,
                          int end)
 {
-    struct row_cost cost = row_cost_of(plan->config);
     bool is_dirty[PLAN_MAX_TOKENS] = {false};
-    double flops = 0;
+    bool is_frozen = (edits->freeze & FREEZE_MLP) != 0;
+    double mlp = is_frozen ? 0 : row_cost_of(plan->config).mlp, flops = 0;
     int at = 0, rows = 0;
     for (int layer = edits->items[0].layer; layer < end; layer++) {
         for (; at < edits->n && edits->items[at].layer == layer; at++) {
@@ -178,16 +178,11 @@ static double carry_cost(const struct plan *plan, const struct edit_list *edits,
                 if (is_dirty[edit->rows.at[i]]) continue;
                 is_dirty[edit->rows.at[i]] = true;
                 rows++;
-                if (edit->site >= SITE_MLP_POST) flops -= cost.mlp;
+                if (edit->site >= SITE_MLP_POST) flops -= mlp; /* in it */
             }
         }
-        flops += rows * cost.mlp;
+        flops += rows * mlp;
     }
-    if (!(edits->freeze & FREEZE_MLP)) return flops;
-    flops = 0;
-    for (at = 0; at < edits->n; at++)
-        flops += edits->items[at].rows.n *
-                 product_cost(plan->config, &edits->items[at]);
     return flops;
 }
 

@@ -22,6 +22,8 @@ static const char text[] =
     "- {name: c, site: z, index: c.csv, value: zero, metrics: [prob]}\n"
     "- {name: d, groups: {of: mlp_post, n: 12}, mask: each, by: [layer]}\n"
     "- {name: e, groups: {of: z}, mask: {keep: g.json}}\n"
+    "- {name: f, path: {send: {site: z, heads: [L1H1]}, receive: {site: [q,\n"
+    "   logits], by: [position], positions: [end]}}}\n"
     "analyses:\n"
     "- {name: logit_lens, description: d, positions: [end, 1]}\n"
     "- {name: attention, heads: [L1H2]}\n"
