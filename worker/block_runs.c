@@ -365,11 +365,40 @@ out:
     return NULL;
 }
 
+size_t block_noised_bytes(const struct plan *plan)
+{
+    size_t most = 0;
+    site_set sites = base_run_sites_needed(plan->job) | site_bit(SITE_EMBED);
+    bool has_kl = metric_set_has_kl(
+        metric_set_of(plan->baseline_metrics, plan->n_baseline_metrics));
+    for (int s = 0; s < plan->job->n_sweeps; s++) {
+        size_t largest = 0;
+        for (int p = 0; p < plan->pairs->n; p++) {
+            const struct pair *pair = &plan->pairs->items[p];
+            if (!plan->grids[s].is_selected[p]) continue;
+            size_t bytes = base_run_bytes(plan->config, sites,
+                                          pair->run[RUN_CLEAN].n_tokens,
+                                          pair->read[RUN_CLEAN].n, has_kl);
+            if (bytes > largest) largest = bytes;
+        }
+        size_t runs =
+            (size_t)plan->grids[s].n_samples * (size_t)plan_noise_runs(plan, s);
+        size_t pairs = plan->pairs->n < PLAN_BLOCK_PAIRS
+                           ? (size_t)plan->pairs->n
+                           : PLAN_BLOCK_PAIRS;
+        if (plan->job->sweeps[s].noise.is_given &&
+            largest * runs * pairs > most)
+            most = largest * runs * pairs;
+    }
+    return most;
+}
+
 struct run_cache {
     struct run_maker maker;
     size_t most_bytes, bytes;
     uint64_t clock;
-    struct block_runs **items; /* owned, each by itself */
+    int block_in_use, sweep_in_use; /* -1: none */
+    struct block_runs **items;      /* owned, each by itself */
     size_t n, capacity;
 };
 
@@ -380,6 +409,7 @@ struct run_cache *run_cache_open(const struct run_maker *maker,
     if (cache) {
         cache->maker = *maker;
         cache->most_bytes = most_bytes;
+        cache->block_in_use = cache->sweep_in_use = -1;
     }
     return cache;
 }
@@ -393,13 +423,20 @@ void run_cache_close(struct run_cache *cache)
     free(cache);
 }
 
-/* Drop the longest unused, but for the block in use, until the rest fits. */
-static void evict(struct run_cache *cache, int block_in_use)
+static bool is_in_use(const struct run_cache *cache,
+                      const struct block_runs *runs)
+{
+    return runs->block == cache->block_in_use &&
+           (runs->sweep < 0 || runs->sweep == cache->sweep_in_use);
+}
+
+/* Drop the longest unused, but for what is in use, until the rest fits. */
+static void evict(struct run_cache *cache)
 {
     while (cache->bytes > cache->most_bytes) {
         size_t oldest = cache->n;
         for (size_t i = 0; i < cache->n; i++)
-            if (cache->items[i]->block != block_in_use &&
+            if (!is_in_use(cache, cache->items[i]) &&
                 (oldest == cache->n ||
                  cache->items[i]->last_use < cache->items[oldest]->last_use))
                 oldest = i;
@@ -413,6 +450,9 @@ static void evict(struct run_cache *cache, int block_in_use)
 static const struct block_runs *find(struct run_cache *cache, int sweep,
                                      int block, struct err *err)
 {
+    if (block != cache->block_in_use) cache->sweep_in_use = -1;
+    cache->block_in_use = block;
+    if (sweep >= 0) cache->sweep_in_use = sweep;
     for (size_t i = 0; i < cache->n; i++)
         if (cache->items[i]->block == block &&
             cache->items[i]->sweep == sweep) {
@@ -426,7 +466,7 @@ static const struct block_runs *find(struct run_cache *cache, int sweep,
         own = find(cache, -1, block, err);
         if (!own) return NULL;
     }
-    evict(cache, block);
+    evict(cache);
     if (mem_grow(&cache->items, &cache->capacity, cache->n + 1,
                  sizeof *cache->items, "base runs", err))
         return NULL;
@@ -438,7 +478,7 @@ static const struct block_runs *find(struct run_cache *cache, int sweep,
     runs->last_use = ++cache->clock;
     cache->bytes += runs->bytes;
     cache->items[cache->n++] = runs;
-    evict(cache, block);
+    evict(cache);
     return runs;
 }
 

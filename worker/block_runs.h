@@ -63,6 +63,10 @@ void block_fill_lane(struct lane *lane, const struct base_run **sources,
 /* Whether a sweep reads resampled prompts or noised runs. */
 bool block_has_draws(const struct plan *plan, int sweep);
 
+/* Bytes of the noised runs of one block, at most: of the sweep that has most,
+ * since one sweep's are held at a time where memory is short. */
+size_t block_noised_bytes(const struct plan *plan);
+
 struct run_cache;
 struct run_cache *run_cache_open(const struct run_maker *maker,
                                  size_t most_bytes,
@@ -70,7 +74,7 @@ struct run_cache *run_cache_open(const struct run_maker *maker,
 void run_cache_close(struct run_cache *cache);
 
 /* The runs of a block, from the cache or computed; NULL on failure. Valid
- * until a call for another block. */
+ * until a call for another block, or another sweep's draws. */
 const struct block_runs *run_cache_block(struct run_cache *cache, int block,
                                          struct err *err) WARN_UNUSED;
 

@@ -61,7 +61,7 @@ size_t executor_floor_bytes(const struct plan *plan)
     return engine_bytes(plan->config, rows, tokens) +
            measure_bytes(plan->config, rows) + kept_floor_bytes(plan) +
            analyser_bytes(plan) + estimate_bytes(plan) +
-           paths_floor_bytes(plan, tokens) +
+           paths_floor_bytes(plan, tokens) + block_noised_bytes(plan) +
            rows * (sizeof(struct lane) + sizeof(struct lane_of) +
                    sizeof(struct measure_row) + METRIC_COUNT * sizeof(double));
 }

@@ -8,8 +8,9 @@ spells out; restoring a whole state is the clean run, and its status says that
 it had to be; what is held cannot be restored; samples are the same draws
 however many there are; an effect is against its own sample's noised run.
 
-Then the bits: three ranks, and a run whose journal was cut in the middle and
-that went on, write the same as one rank.
+Then the bits: three ranks, a run whose journal was cut in the middle and that
+went on, and one with memory for one sweep's noised runs at a time write the same
+as one rank.
 """
 
 import pathlib
@@ -127,7 +128,9 @@ def main():
         resumed = arrays(run(program, job, folder / "cut"))
         if journal.stat().st_size <= whole * 6 // 10:
             sys.exit("nothing was left to resume")
-        for what, other in ("three ranks", three), ("resumed", resumed):
+        small = arrays(run(program, job, folder / "small", "--memory", "2MB"))
+        for what, other in (("three ranks", three), ("resumed", resumed),
+                            ("little memory", small)):
             if other.keys() != one.keys():
                 sys.exit(f"{what}: other arrays")
             wrong = [key for key in one if one[key] != other[key]]
