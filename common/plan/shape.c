@@ -77,9 +77,9 @@ void shape_open(struct shape *out, const struct plan *plan, int item,
     for (int i = 0; i < SHAPE_ARRAY_COUNT; i++) {
         enum shape_dim dims[SHAPE_MOST_DIMS];
         if (shape_arrays[i].kind != analysis->kind) continue;
-        if (!is_any) out->first = (enum shape_array)i;
+        if (!is_any) out->first = i;
         is_any = true;
-        out->end = (enum shape_array)(i + 1);
+        out->end = i + 1;
         out->at[i] = out->n_run;
         out->n_of[i] = 1;
         for (int k = shape_array_dims((enum shape_array)i, dims); k-- > 0;)
@@ -221,7 +221,7 @@ enum status shape_check(const struct plan *plan, int item, struct err *err)
     shape_open(&shape, plan, item, longest);
     /* As shape_unit_values, where the products may be too large for it. */
     double values = 0;
-    for (int i = shape.first; i < (int)shape.end; i++) {
+    for (int i = shape.first; i < shape.end; i++) {
         enum shape_dim dims[SHAPE_MOST_DIMS];
         double n = shape.n_runs ? shape.n_runs * PLAN_BLOCK_PAIRS : 1;
         for (int k = shape_array_dims((enum shape_array)i, dims); k-- > 0;)

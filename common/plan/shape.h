@@ -126,7 +126,7 @@ struct shape {
     int n_runs; /* 0: head_scores */
     enum run runs[RUN_COUNT];
     size_t extent[SHAPE_DIM_COUNT];
-    enum shape_array first, end;  /* the arrays of its kind */
+    int first, end;               /* enum shape_array: those of its kind */
     size_t at[SHAPE_ARRAY_COUNT]; /* where one begins in a run's values */
     size_t n_of[SHAPE_ARRAY_COUNT];
     size_t n_run;  /* values of one run of one pair */

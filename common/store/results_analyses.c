@@ -87,7 +87,7 @@ static void make_arrays(struct writer *w)
 {
     const struct shape *shape = &w->a.shape;
     size_t most = 0, rows = (size_t)shape->n_runs * (size_t)w->a.layout.n_rows;
-    for (int i = shape->first; i < (int)shape->end; i++) {
+    for (int i = shape->first; i < shape->end; i++) {
         const struct shape_array_info *info = &shape_arrays[i];
         bool is_whole = info->flags & ARRAY_WHOLE;
         if (!results_analysis_has(&w->a, (enum shape_array)i)) continue;
@@ -128,7 +128,7 @@ static void write_row(struct writer *w, int run, int pair)
 {
     const struct shape *shape = &w->a.shape;
     struct results *results = w->a.results;
-    for (int i = shape->first; i < (int)shape->end; i++) {
+    for (int i = shape->first; i < shape->end; i++) {
         enum shape_dim dims[SHAPE_MOST_DIMS];
         size_t start[H5_MAX_DIMS] = {(size_t)run, (size_t)pair};
         size_t count[H5_MAX_DIMS] = {1, 1};
@@ -154,7 +154,7 @@ static void fill_row(struct writer *w, const struct shape *from,
     const struct shape *to = &w->a.shape;
     for (size_t i = 0; i < to->n_run; i++)
         w->row[i] = NAN;
-    for (int i = to->first; values && i < (int)to->end; i++) {
+    for (int i = to->first; values && i < to->end; i++) {
         enum shape_dim dims[SHAPE_MOST_DIMS];
         int n_dims = shape_array_dims((enum shape_array)i, dims);
         for (size_t k = 0; k < from->n_of[i]; k++) {
@@ -301,7 +301,7 @@ static void write_scores(struct writer *w)
             read_unit(w, &plan->segments[i], &result, &is_failed);
     fill_row(w, shape, result.values);
     if (!result.values) w->a.results->summary.analyses_missing++;
-    for (int i = shape->first; i < (int)shape->end; i++) {
+    for (int i = shape->first; i < shape->end; i++) {
         const struct h5_spec spec = {.name = shape_arrays[i].name,
                                      .type = H5_TYPE_F32,
                                      .dims = shape_arrays[i].dims,
@@ -333,7 +333,7 @@ static void put_axes(const struct results_analysis *a)
     const char *dims = shape_arrays[a->shape.first].dims;
     char axes[H5_NAME_BYTES], names[H5_NAME_BYTES] = "";
     snprintf(axes, sizeof axes, "%s%s", a->shape.n_runs ? "run " : "", dims);
-    for (int i = a->shape.first; i < (int)a->shape.end; i++) {
+    for (int i = a->shape.first; i < a->shape.end; i++) {
         size_t n = strlen(names);
         if (strcmp(shape_arrays[i].dims, dims) == 0 &&
             !(shape_arrays[i].flags & ARRAY_WHOLE) &&

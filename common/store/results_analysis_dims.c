@@ -198,7 +198,7 @@ static void make_dim(struct results_analysis *a, enum shape_dim dim)
 void results_analysis_make_dims(struct results_analysis *a)
 {
     bool is_made[SHAPE_DIM_COUNT] = {false};
-    for (int i = a->shape.first; i < (int)a->shape.end; i++) {
+    for (int i = a->shape.first; i < a->shape.end; i++) {
         enum shape_dim dims[SHAPE_MOST_DIMS];
         int n = shape_array_dims((enum shape_array)i, dims);
         for (int k = 0; k < n && !results_is_failed(a->results); k++) {

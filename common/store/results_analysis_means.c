@@ -269,7 +269,7 @@ static void write_neurons(const struct results_means *m)
 void results_means_write(struct results_means *m)
 {
     const struct shape *shape = &m->a->shape;
-    for (int i = shape->first; i < (int)shape->end; i++) {
+    for (int i = shape->first; i < shape->end; i++) {
         if (!(shape_arrays[i].flags & ARRAY_MEAN) ||
             !results_analysis_has(m->a, (enum shape_array)i))
             continue;

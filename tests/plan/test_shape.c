@@ -42,7 +42,7 @@ static void arrays_fill_a_unit_without_gaps(void **state)
         size_t end = 0;
         shape_open(&shape, &p.plan, item, shape_longest(&p.plan));
         assert_true(shape.first < shape.end);
-        for (int i = shape.first; i < (int)shape.end; i++) {
+        for (int i = shape.first; i < shape.end; i++) {
             enum shape_dim dims[SHAPE_MOST_DIMS];
             size_t n = 1;
             for (int k = shape_array_dims((enum shape_array)i, dims); k-- > 0;)
