@@ -101,10 +101,14 @@ static FILE *open_temporary(struct part *part, struct err *err)
         (void)err_set(err, STATUS_MEMORY, "no memory for a part");
         return NULL;
     }
-    FILE *file = fopen(part->temporary, "wb");
+    unlink(part->temporary); /* of a killed process that had the same id */
+    int fd =
+        open(part->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    FILE *file = fd >= 0 ? fdopen(fd, "wb") : NULL;
     if (!file)
         (void)err_set_errno(err, STATUS_IO, errno, "cannot create %s",
                             part->temporary);
+    if (!file && fd >= 0) close(fd);
     return file;
 }
 
@@ -261,7 +265,7 @@ enum status part_open(struct part_reader *reader, const char *out,
     *is_absent = false;
     reader->path = part_path(out, unit->number, err);
     if (!reader->path || make_header(expected, plan, unit, err)) goto failed;
-    reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC);
+    reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (reader->fd < 0 && errno == ENOENT) {
         *is_absent = true;
         part_close(reader);

@@ -2,7 +2,6 @@
  * other, each from the parts of its units. */
 #include "common/store/activations.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -271,38 +270,6 @@ out:
     kept_group_free(&group);
 }
 
-/* What the journal will say: an id over what the units are, their numbers. */
-static enum status settle_record(struct buf *out, const struct gathering *g)
-{
-    const struct plan *plan = g->results->plan;
-    struct err *err = g->results->err;
-    struct buf numbers = {0};
-    struct digest id;
-    uint64_t n = 0;
-    for (uint64_t i = 0; i < plan->n_units; i++) {
-        if (g->index.units[i].state == KEPT_NOWHERE) continue;
-        buf_u64(&numbers, i);
-        n++;
-    }
-    struct digest_stream *stream = digest_open(err);
-    if (!stream || buf_check(&numbers, "a record of activations.h5", err))
-        goto out;
-    digest_add(stream, numbers.data, numbers.n);
-    digest_add(stream, &g->index.held, sizeof g->index.held);
-    for (uint64_t i = 0; i < plan->n_units; i++)
-        digest_add(stream, &g->index.units[i].part_crc, sizeof(uint32_t));
-    (void)(digest_close(stream, &id, err) == 0);
-    stream = NULL;
-    buf_bytes(out, id.bytes, DIGEST_BYTES);
-    buf_u64(out, n);
-    buf_bytes(out, numbers.data, numbers.n);
-    (void)(buf_check(out, "a record of activations.h5", err) == 0);
-out:
-    if (stream) (void)(digest_close(stream, NULL, err) == 0);
-    buf_free(&numbers);
-    return err->status;
-}
-
 /* The attribute by which the file is known again: the id that is about to be
  * recorded, and the last one, should that not come to pass. */
 static void put_holds(struct gathering *g, const struct buf *record)
@@ -318,25 +285,6 @@ static void put_holds(struct gathering *g, const struct buf *record)
     snprintf(text + n, sizeof text - n, "%s%s", n && *last ? " " : "", last);
     if (!results_is_failed(g->results))
         h5_put_text(g->results->h5, "/", "holds", text);
-}
-
-/* Every part: of units that the file holds, or that nobody wants any more. */
-static enum status delete_parts(const char *out, struct err *err)
-{
-    char *folder = part_folder(out, err);
-    DIR *list = folder ? opendir(folder) : NULL;
-    const struct dirent *entry;
-    while (list && (entry = readdir(list)) != NULL) {
-        char *path = strstr(entry->d_name, ".part")
-                         ? file_join(folder, entry->d_name, err)
-                         : NULL;
-        if (path) unlink(path);
-        free(path);
-    }
-    if (list) closedir(list);
-    if (folder) rmdir(folder);
-    free(folder);
-    return err->status;
 }
 
 static void write_content(struct gathering *g, const struct buf *record)
@@ -444,7 +392,9 @@ static enum status write_once(struct results *results, const char *out,
     if (!path || summary->units == 0 || open_before(&g, path)) goto out;
     if (summary->is_complete && is_current(&g)) goto out;
     is_settling = is_settling && summary->is_complete;
-    if (summary->is_complete && settle_record(&record, &g)) goto out;
+    if (summary->is_complete &&
+        kept_settle_record(&record, results->plan, &g.index, err))
+        goto out;
     temporary = fresh_make(path, err);
     if (!temporary) goto out;
     results->h5 = h5_create(temporary, err);
@@ -458,7 +408,7 @@ static enum status write_once(struct results *results, const char *out,
     temporary = NULL;
     if (is_settling &&
         (journal_append(journal, JOURNAL_HELD, record.data, record.n, err) ||
-         journal_sync(journal, err) || delete_parts(out, err)))
+         journal_sync(journal, err) || kept_settle_parts(out, err)))
         goto out;
 out:
     *is_stale = g.is_stale;

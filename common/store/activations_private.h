@@ -33,6 +33,16 @@ void activations_index_free(struct activations_index *index);
 /* Whether units of this kind keep activations. */
 bool activations_is_kept(enum unit_kind kind);
 
+/* JOURNAL_HELD of a complete file: an id over what its units are, their
+ * numbers. The same parts give the same id. */
+enum status kept_settle_record(struct buf *out, const struct plan *plan,
+                               const struct activations_index *index,
+                               struct err *err);
+
+/* Delete every part: of units that the file holds, or that nobody wants any
+ * more. */
+enum status kept_settle_parts(const char *out, struct err *err);
+
 /* A dimension of a group: the same values give the same one. */
 struct kept_dim {
     char name[H5_NAME_BYTES], base[H5_NAME_BYTES];
@@ -57,6 +67,19 @@ struct kept_group {
 enum status kept_group_open(struct kept_group *out, struct results *results,
                             enum run run, int sweep);
 void kept_group_free(struct kept_group *group);
+
+/* A variable of the group that is no hook's. */
+void kept_group_put(struct kept_group *group, const char *name,
+                    enum h5_type type, const char *dims, const char *long_name,
+                    const void *data);
+
+/* A dimension of these values (text: strings; NULL: no coordinate), made
+ * unless the group has it; another one of that name becomes NAME_2. The name,
+ * valid until the next call, or NULL on failure. */
+const char *kept_group_dim(struct kept_group *group, const char *base,
+                           bool is_axis, enum h5_type type, size_t n,
+                           const void *values, const char *long_name,
+                           bool *is_new);
 
 /* How one hook's array lies: [pair, (sample,) axes.., hook's own]. */
 struct kept_array {
