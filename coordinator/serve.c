@@ -210,6 +210,13 @@ static enum status look_at_workers(struct service *s, double now_s,
                                    struct err *err)
 {
     if (now_s < s->next_look_s) return STATUS_OK;
+    /* A machine that slept, or a sync that took long: nobody was late then. */
+    double slept_s = now_s - s->next_look_s;
+    for (int worker = 0; slept_s > 1 && worker < s->serve->n_workers;
+         worker++) {
+        s->peers[worker].heard_s += slept_s;
+        s->peers[worker].began_s += slept_s;
+    }
     s->next_look_s = now_s + 1;
     if (look_for_losses(s, err)) return err->status;
     for (int worker = 0; worker < s->serve->n_workers; worker++) {

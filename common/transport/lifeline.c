@@ -29,7 +29,7 @@ enum {
     CONNECT_MS = 3000, /* for a rank to connect; then it is not watched */
     GREETING_S = 1,    /* for what a connection has to say */
     BACKLOG = 4096,
-    LOOK_MS = 200
+    LOOK_MS = 20 /* while the run starts */
 };
 
 /* Where rank 0 listens; its bytes are broadcast. Ranks of one run have one
@@ -55,7 +55,8 @@ struct lifeline {
     int listener;        /* rank 0; -1: closed */
     struct pollfd *ends; /* rank 0: one a rank; others: one, to rank 0 */
     char (*names)[NAME_BYTES];
-    int n_connected, next; /* the rank to look at next */
+    int n_taken, n_connected; /* connections; of ranks */
+    int next;                 /* the rank to look at next */
     pthread_t thread;
     bool has_thread;
     atomic_bool is_ending;
@@ -175,21 +176,23 @@ static void take_connection(struct lifeline *l, int fd)
     l->n_connected++;
 }
 
-static void take_connections(struct lifeline *l)
-{
-    for (;;) {
-        int fd = accept(l->listener, NULL, NULL);
-        if (fd >= 0)
-            take_connection(l, fd);
-        else if (errno != EINTR && errno != ECONNABORTED)
-            return;
-    }
-}
-
 static void stop_listening(struct lifeline *l)
 {
     if (l->listener >= 0) close(l->listener);
     l->listener = -1;
+}
+
+/* Strangers may connect too, but not hold up the run for ever. */
+static void take_connections(struct lifeline *l)
+{
+    while (l->n_taken < 2 * l->n_ranks + 64) {
+        int fd = accept(l->listener, NULL, NULL);
+        if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
+        if (fd < 0) return;
+        l->n_taken++;
+        take_connection(l, fd);
+    }
+    stop_listening(l);
 }
 
 /* Start-up: take connections, and look whether one breaks. Slot 0 of the ends

@@ -11,9 +11,8 @@
  *              no error is told; "then": half are written, then ENOSPC
  * FAULT_FSIZE  bytes that a file may have (RLIMIT_FSIZE) from the first look at
  *              a file whose path contains FAULT_PATH: MPI comes up before
- * FAULT_CLOCK  "real" or "both": which clocks jump
- * FAULT_AT     seconds after the first look at a clock when they do
- * FAULT_JUMP   by how many seconds */
+ * FAULT_AT     seconds after the first look at the time of day when it jumps
+ * FAULT_JUMP   by how many seconds; the monotonic clock never jumps */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -194,32 +193,25 @@ DEFINE_FCNTL(fcntl64)
 
 /* Clocks */
 
-static double jump_of(clockid_t clock, const struct timespec *now)
+static double jump_of(clockid_t clock)
 {
     static _Atomic double first_s;
-    const char *which = getenv("FAULT_CLOCK");
-    bool is_real = clock == CLOCK_REALTIME;
-    if (!which || (!is_real && clock != CLOCK_MONOTONIC)) return 0;
-    if (!is_real && strcmp(which, "both") != 0) return 0;
+    const char *at = getenv("FAULT_AT"), *jump = getenv("FAULT_JUMP");
     struct timespec steady;
+    if (!at || !jump || clock != CLOCK_REALTIME) return 0;
     NEXT(clock_call *, "clock_gettime")
-    if (is_real)
-        (void)next(CLOCK_MONOTONIC, &steady);
-    else
-        steady = *now;
+    (void)next(CLOCK_MONOTONIC, &steady);
     double now_s = (double)steady.tv_sec + (double)steady.tv_nsec * 1e-9;
     double unset = 0;
     (void)atomic_compare_exchange_strong(&first_s, &unset, now_s);
-    const char *at = getenv("FAULT_AT"), *jump = getenv("FAULT_JUMP");
-    if (!at || !jump || now_s - first_s < strtod(at, NULL)) return 0;
-    return strtod(jump, NULL);
+    return now_s - first_s < strtod(at, NULL) ? 0 : strtod(jump, NULL);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *out)
 {
     NEXT(clock_call *, "clock_gettime")
     int code = next(clock, out);
-    if (code == 0) out->tv_sec += (time_t)jump_of(clock, out);
+    if (code == 0) out->tv_sec += (time_t)jump_of(clock);
     return code;
 }
 
