@@ -308,12 +308,64 @@ static void a_run_diverges_from_itself_by_exactly_zero(void **unused)
     tiny_loaded_free(&model);
 }
 
+static void a_noised_unit_is_refused_wherever_it_is_cut(void **unused)
+{
+    (void)unused;
+    struct tiny_loaded model;
+    struct planned planned;
+    struct err err = {0};
+    char text[4096];
+    int n_noised = 0;
+    make_model(&model);
+    snprintf(text, sizeof text,
+             "%ssweeps: [{site: z, by: [layer], base: noised, noise: {at: [S], "
+             "std: 0.25, samples: 2}, metrics: [prob, kl_base]}]\n",
+             pairs_text);
+    planned_open(&planned, &small_config, text, NULL);
+    planned_extend(&planned);
+    struct executor *executor =
+        executor_open(&planned.plan, &model.weights, NULL, 0, &err);
+    if (!executor) fail_msg("%s", err.message);
+    for (uint64_t i = 0; i < planned.plan.n_units; i++) {
+        struct buf bytes = {0};
+        struct result result;
+        struct unit unit;
+        plan_unit(&planned.plan, i, &unit);
+        if (unit.kind != UNIT_NOISED) continue;
+        ok(executor_run(executor, i, &bytes, &err), &err);
+        ok(result_decode(&result, &planned.plan, bytes.data, bytes.n, &err),
+           &err);
+        n_noised++;
+        assert_true(result.noise_std == 0.25);
+        assert_int_equal(result.n_lanes, planned.pairs.n * 2);
+        for (uint64_t lane = 0; lane < result.n_lanes; lane++) {
+            assert_true(result.values[lane] > 0 && result.values[lane] < 1);
+            /* from itself; another sample's noise would not give 0 */
+            assert_true(result.values[result.n_lanes + lane] == 0);
+        }
+        assert_true(result.values[0] < result.values[1] ||
+                    result.values[0] > result.values[1]);
+        result_free(&result);
+        for (size_t n = 0; n < bytes.n; n++)
+            assert_int_equal(
+                result_decode(&result, &planned.plan, bytes.data, n, &err),
+                STATUS_DAMAGED);
+        err = (struct err){0};
+        buf_free(&bytes);
+    }
+    assert_int_equal(n_noised, 1);
+    executor_close(executor);
+    planned_close(&planned);
+    tiny_loaded_free(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(skipping_changes_no_value),
         cmocka_unit_test(order_and_cache_change_no_bit),
         cmocka_unit_test(a_run_diverges_from_itself_by_exactly_zero),
+        cmocka_unit_test(a_noised_unit_is_refused_wherever_it_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
