@@ -36,6 +36,8 @@ static const char *const job_names[] = {
     "groups",
     "heads_alone",
     "hierarchy",
+    "facts",
+    "causal_tracing",
     "template",
     "paths",
 };
