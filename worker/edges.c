@@ -184,8 +184,8 @@ static enum status run_step(struct edges *e, int step, struct err *err)
     size_t C = (size_t)e->weights->config.d_model;
     struct backward *backward;
     for (size_t i = 0; step >= 0 && i < e->SC; i++) {
-        double from = e->weights->wte[(size_t)other[i / C] * C + i % C];
-        double to = e->weights->wte[(size_t)own[i / C] * C + i % C];
+        double from = (double)e->weights->wte[(size_t)other[i / C] * C + i % C];
+        double to = (double)e->weights->wte[(size_t)own[i / C] * C + i % C];
         e->embedding[i] = (float)(from + (to - from) * step / steps);
     }
     if (backward_open_edited(&backward, e->weights, own, e->S,

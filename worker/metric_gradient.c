@@ -98,7 +98,8 @@ static void add_vocabulary(const struct reading_at *at, enum metric metric,
                 (float)(weight * ((double)at->p[v] - (double)at->clean_p[v]));
         return;
     default:
-        assert(!"a metric with a gradient");
+        assert(metric_flags(metric) & METRIC_VOCAB);
+        assert(!(metric_flags(metric) & METRIC_NO_GRADIENT));
     }
 }
 

@@ -180,7 +180,8 @@ static enum status serve(struct fixture *f, int n_mute,
                                            WORKERS, &start, outcome, err);
     struct err leave_err = {0};
     ok(coordinator_leave(f->coordinator, 3, false, &leave_err), &leave_err);
-    struct message leave = {.kind = MESSAGE_LEAVE, .as.leave = {3}};
+    struct message leave = {.kind = MESSAGE_LEAVE,
+                            .as.leave = {.exit_status = 3}};
     for (int i = 1; i <= n_mute; i++) /* perhaps a second time */
         ok(transport_send(inproc_hub(inproc), i, &leave, err), err);
     for (int i = 0; i < WORKERS; i++) {

@@ -172,7 +172,7 @@ static void ends_that_are_no_axis_are_taken_together(void **unused)
     struct err err = {0};
     struct path_carry carry;
     struct edit_list edits;
-    enum cell_status status;
+    enum cell_status status = CELL_MISSING;
     open_path(&p, "",
               "path: {send: {site: mlp_post, neurons: [L1N3, L0N2, L0N1]}, "
               "receive: {site: [v, q], heads: [L1H0, L1H2, L0H0]}}, by: []");
