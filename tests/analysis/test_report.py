@@ -167,6 +167,7 @@ class Report(Pages):
 
     def test_hovering_tells_the_cell_and_its_value(self):
         self.mount("#sweep-z figure")
+        self.assertEqual(len(self.all("#sweep-z .modebar-btn")), 6)  # none that uploads
         self.hover(self.find("#sweep-z .plot .nsewdrag"))
         said = self.wait(lambda: [each.text for each in self.all("#sweep-z .hovertext")])
         value = float(patchsweep.mean(self.results["z"]).sel(layer=1, head=1))
@@ -364,6 +365,11 @@ class Findings(unittest.TestCase):
                 self.assertEqual(report.main([folder]), 2)
             self.assertIn("patchsweep-report: ", complaint.getvalue())
             self.assertIn("no results.h5", complaint.getvalue())
+            with open(os.path.join(folder, "models"), "w", encoding="utf-8") as file:
+                file.write("small\nlarge\n")
+            with self.assertRaisesRegex(patchsweep.ResultsError,
+                                        "a report of each, .*small, .*large$"):
+                report.write(folder, os.path.join(folder, "x.html"))
 
     def test_an_unfinished_run_says_so(self):
         with tempfile.TemporaryDirectory() as folder:

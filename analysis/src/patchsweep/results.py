@@ -227,9 +227,11 @@ class Results:
 
     def close(self) -> None:
         """Let the file go."""
-        for each in (self.baseline, self.pairs, self.sweeps, self.analyses,
-                     *([self._activations] if self._activations else [])):
-            each.close()
+        self.baseline.close()
+        self.pairs.close()
+        for groups in (self.sweeps, self.analyses, self._activations):
+            if groups is not None:
+                groups.close()
 
     def __enter__(self) -> Results:
         return self

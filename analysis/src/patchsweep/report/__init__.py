@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import os
 import sys
 
 from .. import web
@@ -134,8 +135,16 @@ def _body(results: Results, title: str, sections: list[Section]) -> str:
             f"<main>{banner}{parts}</main>")
 
 
+def _models(out: str) -> list[str]:
+    with open(os.path.join(out, "models"), encoding="utf-8") as file:
+        return file.read().split()
+
+
 def write(out: str, path: str) -> int:
     """The report of a run's folder, or results.h5; its bytes."""
+    if os.path.isfile(os.path.join(out, "models")):
+        raise ResultsError(f"{out}: a job over several models: write a report of each, "
+                           f"{', '.join(os.path.join(out, name) for name in _models(out))}")
     with open_results(out) as results:
         made = report(results).encode()
     with open(path, "wb") as file:

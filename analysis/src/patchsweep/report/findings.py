@@ -62,9 +62,9 @@ def telling(sweep: xr.Dataset) -> tuple[np.ndarray, int]:
         n_determined = int(sweep.attrs.get("cells_determined", 0))
         count = int(np.prod([sweep.sizes[axis] for axis in axes]))
         return np.full(count, n_determined == 0), n_determined
-    status = sweep["status"]
-    over = [str(dim) for dim in status.dims if dim not in axes]
-    status = status.transpose(*over, *axes).values.reshape(
+    stored = sweep["status"]
+    over = [str(dim) for dim in stored.dims if dim not in axes]
+    status = stored.transpose(*over, *axes).values.reshape(
         int(np.prod([sweep.sizes[dim] for dim in over])), -1)
     is_determined = (status == DETERMINED).any(axis=0)
     has_run = np.isin(status, (COMPUTED, ESTIMATED)).any(axis=0)

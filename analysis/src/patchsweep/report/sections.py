@@ -143,7 +143,9 @@ def findings_section(results: Results, found: list[SweepFindings], has_heads: bo
     """One table: the strongest cells of every sweep."""
     if not found:
         return None
-    rows, notes, n_determined = [], {}, 0
+    rows: list[str] = []
+    notes: dict[str, list[str]] = {}
+    n_determined = 0
     for each in found:
         largest = max((abs(row.mean) for row in each.rows), default=0)
         unit = _e(each.measure)

@@ -69,7 +69,7 @@ def bare(dataset: xr.Dataset) -> xr.Dataset:
 
 def _strongest_heads(sweep: xr.Dataset) -> list[dict[str, int]]:
     """Heads of a sweep over dest and src, strongest first."""
-    array = np.abs(figures.values(sweep)).max(["dest", "src"])
+    array = abs(figures.values(sweep)).max(["dest", "src"])
     if not array.ndim:
         return [{}]
     flat = np.nan_to_num(array.values.reshape(-1), nan=-1)

@@ -109,7 +109,8 @@ patchsweep.views.figure = async (root, data) => {
     if (values.open) showValues();
     await Plotly.react(plot, traces, layout, {
       responsive: true, displaylogo: false, displayModeBar: isCoarse ? false : "hover",
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+      modeBarButtons: [["toImage"], ["zoom2d", "pan2d"],
+                       ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
     });
   };
   values.addEventListener("toggle", () => values.open && showValues());
