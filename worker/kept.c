@@ -162,6 +162,9 @@ static enum status fill_lane(struct kept *kept, const struct keep_walk *walk,
     block_fill_lane(&kept->lane, sources, plan, sweep, runs, draws, walk->item,
                     walk->sample);
     enum cell_status status;
+    kept->edits = (struct edit_list){0};
+    if (kept->keep->entry->is_base)
+        return prepend_noise(kept, sweep, walk->pair, err);
     if (plan_cell(&status, &kept->edits, &kept->whole_plan, sweep, walk->pair,
                   walk->sample, walk->cell, tables, &kept->arena, err) ||
         !plan->job->sweeps[sweep].noise.is_given)

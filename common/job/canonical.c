@@ -150,6 +150,10 @@ static void write_keeping(struct buf *out, const struct keeping *keeping,
         buf_u8(out, '}');
         return;
     }
+    if (keeping->is_base) {
+        buf_printf(out, ", \"cells\": \"none\"}");
+        return;
+    }
     buf_printf(out, ", \"cells\": {");
     for (int axis = 0; axis < AXIS_COUNT; axis++) {
         const struct places *places = &keeping->cells[axis];

@@ -127,6 +127,7 @@ struct keeping {
     struct select select;            /* activations */
     struct places cells[AXIS_COUNT]; /* record: by axis; is_given where the
                                       * entry chooses */
+    bool is_base;                    /* record: no cell, the noised run */
     char *canonical;                 /* as sweep.canonical; owned */
 };
 

@@ -112,9 +112,16 @@ static enum status read_cells(const struct reading *r, const struct doc *doc,
     }
     if (doc->kind == DOC_STRING && strcmp(doc->text, "all") == 0)
         return STATUS_OK;
+    out->is_base = doc->kind == DOC_STRING && strcmp(doc->text, "none") == 0;
+    if (out->is_base && !sweep->noise.is_given)
+        return reading_fail(r, doc, "cells",
+                            "none is the noised run, which this sweep does "
+                            "not have: other runs are kept by `activations`");
+    if (out->is_base) return STATUS_OK;
     if (doc->kind != DOC_MAP)
         return reading_expect(r, doc, "cells",
-                              "all, or a map such as {layer: [9], head: [9]}");
+                              "all, none, or a map such as {layer: [9], head: "
+                              "[9]}");
     for (size_t i = 0; i < doc->n; i++) {
         int k = 0;
         if (n == 0)
@@ -232,6 +239,7 @@ static enum status check_distinct(const struct checking *c,
         is_same_run |= c->keeping->runs[run] && other->runs[run];
     bool is_record = !other->runs[RUN_CLEAN] && !other->runs[RUN_CORRUPTED];
     if (!is_record && !is_same_run) return STATUS_OK;
+    if (c->keeping->is_base != other->is_base) return STATUS_OK;
     for (int hook = 0; hook < HOOK_COUNT; hook++)
         for (int layer = 0; layer < hook_layers((enum hook)hook, c->config);
              layer++) {

@@ -282,8 +282,8 @@ X(ACTIVATIONS_SELECT, "select", "map", NULL, "all pairs", "the pairs, as of a sw
 
 #define RECORD_KEYS(X) \
 X(RECORD_HOOKS, "hooks", "hook or list of hooks", NULL, NULL, HOOKS_MEANING) \
-X(RECORD_CELLS, "cells", "`all`, or a map of axes", "all", NULL, \
-  "`{layer: [9], head: [9, 10]}`: these values of the sweep's axes, all of those not named; on the axes cell and scale numbers from 0") \
+X(RECORD_CELLS, "cells", "`all`, `none`, or a map of axes", "all", NULL, \
+  "none: the noised run itself, as no cell has changed it. `{layer: [9], head: [9, 10]}`: these values of the sweep's axes, all of those not named; on the axes cell and scale numbers from 0") \
 X(RECORD_POSITIONS, "positions", "list of positions, ranges and labels", NULL, "all", \
   "of attn_scores and pattern those that attend; the others are whole") \
 X(RECORD_DTYPE, "dtype", "`float32` or `float16`", "float32", NULL, "as stored; computed in float32")

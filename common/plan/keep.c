@@ -101,7 +101,8 @@ enum status keep_open(struct keep *out, const struct plan *plan,
         fill_hooks(out, plan->config, err) ||
         pairs_select(out->is_selected, plan->pairs, select, err))
         return err->status;
-    for (int i = 0; sweep >= 0 && i < plan->grids[sweep].n_axes; i++)
+    if (sweep >= 0 && !entry->is_base) out->n_axes = plan->grids[sweep].n_axes;
+    for (int i = 0; i < out->n_axes; i++)
         if (choose(out, plan, i, err)) return err->status;
     return STATUS_OK;
 }
@@ -225,7 +226,7 @@ uint64_t keep_cell(const struct plan *plan, const struct segment *segment,
     const struct keep *keep = &plan->records[segment->item];
     const struct grid *grid = &plan->grids[keep->sweep];
     int in_grid[PLAN_MAX_AXES] = {0};
-    for (int a = grid->n_axes - 1; a >= 0; a--) {
+    for (int a = keep->n_axes - 1; a >= 0; a--) {
         uint64_t n = (uint64_t)segment->extent[a];
         index[a] = (int)(i % n);
         i /= n;
@@ -254,6 +255,17 @@ static bool next_run(struct keep_walk *walk, const struct keep *keep)
     return false;
 }
 
+/* Whether the record has this pass at all. */
+static bool has_pass(const struct keep_walk *walk, const struct keep *keep)
+{
+    const struct plan *plan = walk->plan;
+    if (keep->entry->is_base)
+        return keep->is_selected[walk->pair] &&
+               plan->pairs->items[walk->pair].run[walk->run].n_tokens > 0;
+    return plan_cell_status(plan, keep->sweep, walk->pair, walk->sample,
+                            walk->cell) != CELL_NOT_APPLICABLE;
+}
+
 bool keep_next(struct keep_walk *walk)
 {
     const struct plan *plan = walk->plan;
@@ -273,8 +285,7 @@ bool keep_next(struct keep_walk *walk)
         walk->item = (int)(i / n_samples);
         walk->sample = (int)(i % n_samples);
         walk->pair = block->pairs[walk->item];
-        if (plan_cell_status(plan, keep->sweep, walk->pair, walk->sample,
-                             walk->cell) != CELL_NOT_APPLICABLE) {
+        if (has_pass(walk, keep)) {
             walk->next++;
             return true;
         }

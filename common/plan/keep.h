@@ -27,7 +27,9 @@ struct keep {
     struct keep_hook *hooks;     /* in the order of a pass; owned */
     int n_hooks;
     bool *is_selected; /* per pair of the job; owned */
-    /* record: the chosen indices of each axis of the sweep's grid */
+    /* record: the chosen indices of each axis of the sweep's grid; n_axes 0
+     * where it keeps the noised run itself */
+    int n_axes;
     int *chosen[PLAN_MAX_AXES]; /* ascending; owned */
     int n_chosen[PLAN_MAX_AXES];
     char *name; /* for messages; owned */

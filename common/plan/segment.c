@@ -201,7 +201,7 @@ static enum status fill_record(struct segment *segment, const struct plan *plan,
         .kind = UNIT_SWEEP, .item = keep->sweep, .block = segment->block};
     segment->n_cells = 1;
     if (fill_extents(&whole, plan, err)) goto out;
-    for (int i = 0; i < grid->n_axes; i++) {
+    for (int i = 0; i < keep->n_axes; i++) {
         int n = 0;
         if (grid->axes[i].axis == AXIS_LABEL) {
             segment->label_map =
@@ -507,7 +507,10 @@ enum status segment_key(struct digest *out, const struct segment *segment,
     const struct grid *grid = &plan->grids[sweep];
     const struct block *block = &plan->blocks[segment->block];
     digest_add(stream, &grid->key, sizeof grid->key);
-    int n_axes = segment->kind == UNIT_NOISED ? 0 : grid->n_axes;
+    int n_axes = segment->kind == UNIT_NOISED ? 0
+                 : segment->kind == UNIT_RECORD
+                     ? plan->records[segment->item].n_axes
+                     : grid->n_axes;
     for (int i = 0; i < n_axes; i++) {
         const struct grid_axis *axis = &grid->axes[i];
         digest_add(stream, &segment->extent[i], sizeof segment->extent[i]);

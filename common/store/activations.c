@@ -85,7 +85,7 @@ static void find_start(const struct gathering *g, const struct keep_walk *pass,
     if (a->keep->sweep < 0) return;
     const struct grid *grid = &g->results->plan->grids[a->keep->sweep];
     if (grid->has_samples) start[n++] = (size_t)pass->sample;
-    for (int i = 0; i < grid->n_axes; i++)
+    for (int i = 0; i < a->keep->n_axes; i++)
         start[n++] = (size_t)pass->index[i];
 }
 
@@ -223,7 +223,8 @@ static void write_array(struct gathering *g, enum unit_kind kind, int item,
         snprintf(long_name, sizeof long_name, "%s of the %s run", a->name,
                  run_name(g->group->run));
     else
-        snprintf(long_name, sizeof long_name, "%s of the edited runs", a->name);
+        snprintf(long_name, sizeof long_name, "%s of the %s runs", a->name,
+                 keep->entry->is_base ? "noised" : "edited");
     const struct h5_spec spec = {.name = a->name,
                                  .type = keep->entry->is_half ? H5_TYPE_F16
                                                               : H5_TYPE_F32,
@@ -249,18 +250,20 @@ out:
     kept_array_free(a);
 }
 
-/* The arrays of one group, entry after entry. */
-static void write_group(struct gathering *g, enum run run, int sweep)
+/* The arrays of one group, entry after entry. is_base: the noised runs. */
+static void write_group(struct gathering *g, enum run run, int sweep,
+                        bool is_base)
 {
     const struct plan *plan = g->results->plan;
     enum unit_kind kind = sweep < 0 ? UNIT_EXPORT : UNIT_RECORD;
     struct kept_group group;
     if (results_is_failed(g->results)) return;
-    if (kept_group_open(&group, g->results, run, sweep)) goto out;
+    if (kept_group_open(&group, g->results, run, sweep, is_base)) goto out;
     g->group = &group;
     for (int item = 0; item < plan_items(plan, kind); item++) {
         const struct keep *keep = plan_keep(plan, kind, item);
-        if (keep->sweep != sweep || (sweep < 0 && !keep->entry->runs[run]))
+        if (keep->sweep != sweep || keep->entry->is_base != is_base ||
+            (sweep < 0 && !keep->entry->runs[run]))
             continue;
         for (int hook = 0; hook < keep->n_hooks; hook++)
             if (!results_is_failed(g->results) && group.n_rows > 0)
@@ -287,6 +290,23 @@ static void put_holds(struct gathering *g, const struct buf *record)
         h5_put_text(g->results->h5, "/", "holds", text);
 }
 
+/* The groups of the sweeps that record cells, or their noised runs. */
+static void write_sweeps(struct gathering *g, const char *parent, bool is_base)
+{
+    struct results *results = g->results;
+    const struct job *job = results->plan->job;
+    bool has_parent = false;
+    for (int s = 0; s < job->n_sweeps; s++) {
+        bool has_entry = false;
+        for (int i = 0; i < job->sweeps[s].n_records; i++)
+            has_entry |= job->sweeps[s].records[i].is_base == is_base;
+        if (!has_entry || results_is_failed(results)) continue;
+        if (!has_parent) h5_make_group(results->h5, parent);
+        has_parent = true;
+        write_group(g, job->sweeps[s].base, s, is_base);
+    }
+}
+
 static void write_content(struct gathering *g, const struct buf *record)
 {
     struct results *results = g->results;
@@ -295,13 +315,10 @@ static void write_content(struct gathering *g, const struct buf *record)
         bool has_entry = false;
         for (int i = 0; i < plan->n_exports; i++)
             has_entry |= plan->exports[i].entry->runs[run];
-        if (has_entry) write_group(g, (enum run)run, -1);
+        if (has_entry) write_group(g, (enum run)run, -1, false);
     }
-    if (plan->n_records > 0 && !results_is_failed(results))
-        h5_make_group(results->h5, "sweeps");
-    for (int s = 0; s < plan->job->n_sweeps; s++)
-        if (plan->job->sweeps[s].n_records > 0)
-            write_group(g, plan->job->sweeps[s].base, s);
+    write_sweeps(g, "noised", true);
+    write_sweeps(g, "sweeps", false);
     results_job_write_root(results);
     put_holds(g, record);
 }

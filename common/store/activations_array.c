@@ -284,7 +284,7 @@ void kept_array_open(struct kept_array *out, struct kept_group *group,
                     use_numbers(group, "sample", (size_t)grid->n_samples, true,
                                 "draw"),
                     (size_t)grid->n_samples);
-        for (int i = 0; i < grid->n_axes; i++)
+        for (int i = 0; i < keep->n_axes; i++)
             use_axis(group, out, i);
     }
     out->n_lead = out->n_dims;

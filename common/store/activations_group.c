@@ -117,12 +117,15 @@ out:
 }
 
 enum status kept_group_open(struct kept_group *out, struct results *results,
-                            enum run run, int sweep)
+                            enum run run, int sweep, bool is_base)
 {
     const struct plan *plan = results->plan;
     size_t n = (size_t)plan->pairs->n;
     *out = (struct kept_group){.results = results, .run = run, .sweep = sweep};
-    snprintf(out->path, sizeof out->path, "%s%s", sweep < 0 ? "" : "sweeps/",
+    snprintf(out->path, sizeof out->path, "%s%s",
+             sweep < 0 ? ""
+             : is_base ? "noised/"
+                       : "sweeps/",
              sweep < 0 ? run_name(run) : plan->job->sweeps[sweep].name);
     out->rows = mem_calloc(n, sizeof *out->rows, "pairs", results->err);
     out->pairs = mem_calloc(n, sizeof *out->pairs, "pairs", results->err);

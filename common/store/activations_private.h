@@ -65,7 +65,7 @@ struct kept_group {
 
 /* The group's pairs, and its coordinates along them. */
 enum status kept_group_open(struct kept_group *out, struct results *results,
-                            enum run run, int sweep);
+                            enum run run, int sweep, bool is_base);
 void kept_group_free(struct kept_group *group);
 
 /* A variable of the group that is no hook's. */

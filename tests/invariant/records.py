@@ -19,7 +19,9 @@ import h5py
 import numpy as np
 
 TOLERANCE = 1e-5
-RECORD = ", record: [{hooks: ln_final.hook_normalized, positions: [end]}]}"
+STATE = "hooks: ln_final.hook_normalized, positions: [end]"
+RECORD = f", record: [{{{STATE}}}]}}"
+NOISED = f", record: [{{{STATE}}}, {{{STATE}, cells: none}}]}}"
 
 
 def unembedding(folder):
@@ -39,7 +41,8 @@ def unembedding(folder):
 
 def with_records(job, folder):
     """A copy of the job beside its model whose sweeps record."""
-    lines = [re.sub(r"\}\s*$", RECORD, line) if line.startswith("  - {name:") else line
+    lines = [re.sub(r"\}\s*$", NOISED if "base: noised" in line else RECORD, line)
+             if line.startswith("  - {name:") else line
              for line in job.read_text().splitlines()]
     text = "\n".join(lines)
     for word in (r"[\w./]+\.(?:npy|jsonl|json|csv)", r"\.\./models/\w+"):
@@ -55,11 +58,14 @@ def compare(job, results, activations, wte):
     cells, worst = 0, 0.0
     answer, wrong = (results[f"pairs/{name}"][:, 0] for name in ("answer", "wrong"))
     rows = wte[answer] - wte[wrong]
-    for name, group in activations["sweeps"].items():
+    for path in [f"{kind}/{name}" for kind in ("sweeps", "noised")
+                 for name in activations.get(kind, ())]:
+        group, name = activations[path], path.split("/")[1]
         sweep = results[f"sweeps/{name}"]
-        if "logit_diff" not in sweep:
+        metric = "logit_diff_base" if path.startswith("noised") else "logit_diff"
+        if metric not in sweep:
             continue
-        measured = sweep["logit_diff"][()].astype(np.float64)
+        measured = sweep[metric][()].astype(np.float64)
         state = group["ln_final.hook_normalized"][()].astype(np.float64)[..., 0, :]
         rows_here = rows[sweep["pair"][()]]
         shape = (len(rows_here),) + (1,) * (measured.ndim - 1) + (-1,)

@@ -44,8 +44,11 @@ static void wrong_entries_are_refused_with_a_sentence(void **unused)
          "record: [{hooks: a}]}]",
          "sweep 'p': record: not supported yet with `path`"},
         {"sweeps: [" Z "[{hooks: a, cells: some}]}]",
-         "sweep 'z': record 0: cells: found 'some', expected all, or a map "
-         "such as {layer: [9], head: [9]}"},
+         "sweep 'z': record 0: cells: found 'some', expected all, none, or a "
+         "map such as {layer: [9], head: [9]}"},
+        {"sweeps: [" Z "[{hooks: a, cells: none}]}]",
+         "sweep 'z': record 0: cells: none is the noised run, which this sweep "
+         "does not have: other runs are kept by `activations`"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char says[1024];
