@@ -160,14 +160,13 @@ void canonical_subsets(struct canonical *w, const struct sweep *sweep)
 
 void canonical_path(struct canonical *w, const struct sweep *sweep)
 {
-    static const char *const kinds[] = {"ioi", "direct", "direct_frozen_ln"};
     const struct path *path = sweep->path;
     struct buf *out = w->out;
     const char *comma = "";
     canonical_by(out, sweep->by, false);
     buf_printf(out,
                ", \"path\": {\"kind\": \"%s\", \"send\": {\"site\": \"%s\"",
-               kinds[path->kind], site_name(sweep->site));
+               path_kind_name(path->kind), site_name(sweep->site));
     if (!sweep->tuples) canonical_by(out, path->send_by, false);
     canonical_subsets(w, sweep);
     buf_printf(out, "}, \"receive\": {\"site\": [");

@@ -163,7 +163,13 @@ struct noise {
 enum window_rule { WINDOW_ROME, WINDOW_SYMMETRIC };
 
 /* What carries a sender's change to a receiver: docs/path-patching.md. */
-enum path_kind { PATH_IOI, PATH_DIRECT, PATH_DIRECT_FROZEN_LN };
+enum path_kind {
+    PATH_IOI,
+    PATH_DIRECT,
+    PATH_DIRECT_FROZEN_LN,
+    PATH_KIND_COUNT
+};
+const char *path_kind_name(enum path_kind kind);
 
 /* What a path may end in: the sites of `receive`, and the logits. */
 enum path_site {

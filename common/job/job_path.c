@@ -17,6 +17,14 @@ static const struct {
     [PATH_LOGITS] = {"logits", SITE_COUNT},
 };
 
+static const char *const kinds[PATH_KIND_COUNT] = {
+    [PATH_IOI] = "ioi",
+    [PATH_DIRECT] = "direct",
+    [PATH_DIRECT_FROZEN_LN] = "direct_frozen_ln",
+};
+
+const char *path_kind_name(enum path_kind kind) { return kinds[kind]; }
+
 const char *path_site_name(enum path_site site)
 {
     return path_sites[site].name;
@@ -223,7 +231,6 @@ static enum status refuse_others(const struct reading *r,
 enum status path_read(const struct reading *outer, const struct keys *sweep,
                       struct sweep *out)
 {
-    static const char *const kinds[] = {"ioi", "direct", "direct_frozen_ln"};
     const struct reading inside = reading_inside(outer, "path"), *r = &inside;
     struct keys keys;
     int kind = 0;
@@ -237,8 +244,8 @@ enum status path_read(const struct reading *outer, const struct keys *sweep,
     if (out->path && out->path->receive) {
         out->path->receive->line = out->line;
         out->path->receive->value.kind = VALUE_ZERO; /* from no other run */
-        (void)reading_choice(r, keys.at[KEY_PATH_KIND], "kind", kinds, 3,
-                             &kind);
+        (void)reading_choice(r, keys.at[KEY_PATH_KIND], "kind", kinds,
+                             PATH_KIND_COUNT, &kind);
         out->path->kind = (enum path_kind)kind;
         if (!read_send(r, keys.at[KEY_PATH_SEND], out) &&
             !read_receive(r, keys.at[KEY_PATH_RECEIVE], out->path))

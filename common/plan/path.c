@@ -180,6 +180,8 @@ static int freeze_of(enum path_kind kind)
         return FREEZE_ATTENTION | FREEZE_MLP;
     case PATH_DIRECT_FROZEN_LN:
         return FREEZE_ATTENTION | FREEZE_MLP | FREEZE_NORM;
+    case PATH_KIND_COUNT:
+        break;
     }
     return 0;
 }
@@ -221,15 +223,16 @@ static enum status fill_senders(struct edit_list *out, struct cell *cell,
 
 /* What one receiver takes over, an edit a layer. */
 static enum status fill_receiver(struct edit_list *out, const struct cell *cell,
-                                 const struct sent *sent, enum site site,
-                                 struct arena *arena, struct err *err)
+                                 const struct sent *sent, int sweep,
+                                 enum site site, struct arena *arena,
+                                 struct err *err)
 {
     for (int l = 0; l < cell_n_layers(cell); l++) {
         int layer = cell_layer(cell, l), n = 0;
         if (layer <= sent->earliest) continue;
         int *rows = arena_alloc(arena, (size_t)cell->rows.n, sizeof *rows, err);
         struct edit edit;
-        if (!rows || cell_fill_common(&edit, cell, 0, arena, err))
+        if (!rows || cell_fill_common(&edit, cell, sweep, arena, err))
             return err->status;
         for (int i = 0; i < cell->rows.n; i++)
             if (is_taken(cell, sent, site, layer, cell->rows.base[i]))
@@ -268,8 +271,8 @@ enum status path_cell(enum cell_status *status, struct edit_list *out_edits,
     if (!out_edits->items) return err->status;
     for (int r = 0; r < receivers.n; r++)
         if (place_receiver(&cell, &receivers.at[r]) &&
-            fill_receiver(out_edits, &cell, &sent, receivers.at[r].site, arena,
-                          err))
+            fill_receiver(out_edits, &cell, &sent, sweep, receivers.at[r].site,
+                          arena, err))
             return err->status;
     sort_edits(out_edits->items, out_edits->n);
     return STATUS_OK;
