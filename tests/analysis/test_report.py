@@ -194,6 +194,18 @@ class Report(Pages):
         self.wait(lambda: self.js("return document.querySelector('#sweep-z .plot')"
                                   ".data.length") == 2)
 
+    def test_where_the_clean_run_is_edited_the_effect_comes_first(self):
+        self.mount("#sweep-knocked figure")
+        stored = self.results["knocked"]["logit_diff_effect_overall"].values
+        drawn = "return document.querySelector('#sweep-knocked .plot').data[0].z"
+        np.testing.assert_allclose(np.array(self.js(drawn), dtype=float), stored,
+                                   rtol=1e-4, atol=1e-5)
+        Select(self.find("#sweep-knocked [data-name=Pairs]")).select_by_visible_text(
+            "pair 2 (p2, even)")
+        one = self.results["knocked"]["logit_diff_effect"].sel(pair=2).values
+        self.wait(lambda: np.allclose(np.array(self.js(drawn), dtype=float), one,
+                                      rtol=1e-4, atol=1e-5))
+
     def test_values_stand_in_a_table_too(self):
         self.mount("#sweep-z figure")
         Select(self.find("#sweep-z [data-name=Pairs]")).select_by_visible_text("all pairs")

@@ -17,6 +17,7 @@ from ..results import Results, ResultsError
 from ..specs import Spec, groups, spec
 from ..statistics import KINDS, by_label, choose
 from ..viewers import pair_name
+from .findings import measure
 
 # Single pairs, heads of a pattern and couples of sweeps that a figure offers at most.
 MOST_PAIRS, MOST_HEADS, MOST_COUPLES = 24, 8, 21
@@ -90,7 +91,9 @@ def sweep_figure(sweep: xr.Dataset) -> Figure:
         heads, draw = _strongest_heads(sweep), figures.dest_src
     metrics = list(sweep.attrs["metric_names"])
     for metric in metrics:
-        kinds = [kind for kind in KINDS if _has(sweep, metric, kind)]
+        # first the one of the findings, in which zero is the run that is edited
+        kinds = sorted((kind for kind in KINDS if _has(sweep, metric, kind)),
+                       key=lambda kind: kind != measure(sweep, metric)[1])
         for kind in kinds:
             chosen = {"Metric": metric, "As": kind}
             for at in heads:
@@ -106,7 +109,8 @@ def sweep_figure(sweep: xr.Dataset) -> Figure:
         if "pair" in sweep.dims and heads == [{}] and \
                 np.prod([sweep.sizes[axis] for axis in axes]) <= MOST_CELLS:
             for row, number in enumerate(sweep["pair"].values[:MOST_PAIRS].tolist()):
-                figure.add(lambda: spec(draw(sweep, metric=metric, pair=number)),
+                figure.add(lambda: spec(draw(sweep, metric=metric, kind=kinds[0],
+                                             pair=number)),
                            Pairs=pair_name(sweep, row), Metric=metric, As=kinds[0])
     return figure
 
