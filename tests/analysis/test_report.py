@@ -255,6 +255,28 @@ class Report(Pages):
             self.assertEqual(pairs, f"{(np.sign(values) == np.sign(row.mean)).sum()} of "
                                     f"{np.isfinite(values).sum()}")
 
+    def test_bars_have_one_scale_in_all_sweeps_of_a_measure(self):
+        scales = {}
+        for measure, mean, width in self.js("""
+                const found = [];
+                let measure = "";
+                for (const row of document.querySelectorAll('#findings tbody tr'))
+                  if (row.className === 'sweep')
+                    measure = row.querySelector('th span').textContent;
+                  else
+                    found.push([measure, row.querySelector('td.number').textContent,
+                                parseFloat(row.querySelector('.size i').style.width)]);
+                return found;"""):
+            scales.setdefault(measure, []).append(
+                (abs(float(mean.replace("\u2212", "-"))), width))
+        self.assertEqual(set(scales), {"logit_diff, recovered", "logit_diff, effect"})
+        caption = self.find("#findings caption").text
+        for measure, bars in scales.items():
+            largest = max(mean for mean, _ in bars)
+            for mean, width in bars:
+                self.assertAlmostEqual(width, 50 * mean / largest, delta=0.3)
+            self.assertIn(f"{largest:.3g} ({measure})", caption)
+
     def test_a_finding_leads_to_its_head_and_all_can_be_shown(self):
         heights = ("return [...document.querySelectorAll('#findings tr.extra')]"
                    ".map(row => row.offsetHeight)")

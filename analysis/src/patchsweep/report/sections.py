@@ -118,6 +118,16 @@ def _cell(row: Finding, has_heads: bool, has_neurons: bool) -> str:
     return _e(row.cell)
 
 
+def full_lengths(found: list[SweepFindings]) -> dict[str, float]:
+    """measure -> what a bar of full length stands for: the strongest cell of all sweeps
+    of that measure, so that bars can be compared from sweep to sweep."""
+    lengths: dict[str, float] = {}
+    for each in found:
+        lengths[each.measure] = max([lengths.get(each.measure, 0.0)] +
+                                    [abs(row.mean) for row in each.rows])
+    return lengths
+
+
 def _finding(row: Finding, largest: float, is_extra: bool, has_heads: bool,
              has_neurons: bool) -> str:
     share = min(1.0, abs(row.mean) / largest) * 50 if largest else 0
@@ -146,15 +156,16 @@ def findings_section(results: Results, found: list[SweepFindings], has_heads: bo
     rows: list[str] = []
     notes: dict[str, list[str]] = {}
     n_determined = 0
+    full = full_lengths(found)
     for each in found:
-        largest = max((abs(row.mean) for row in each.rows), default=0)
         unit = _e(each.measure)
         none = " <span>– no cell says anything of the model</span>" \
             if not each.rows else ""
         rows.append(f'<tr class="sweep"><th colspan="5" scope="rowgroup">'
                     f'<a href="#sweep-{_e(each.sweep)}">{_e(each.sweep)}</a> '
                     f"<span>{unit}</span>{none}</th></tr>")
-        rows += [_finding(row, largest, number >= FIRST, has_heads, has_neurons)
+        rows += [_finding(row, full[each.measure], number >= FIRST, has_heads,
+                          has_neurons)
                  for number, row in enumerate(each.rows)]
         notes.setdefault(re.sub(r", \d+ cells\)", ")", each.note), []).append(each.sweep)
         n_determined += each.n_determined
@@ -170,6 +181,10 @@ def findings_section(results: Results, found: list[SweepFindings], has_heads: bo
     metrics = dict.fromkeys(each.measure.rsplit(", ", 1)[0] for each in found)
     said += [f"{kind}: {KINDS[kind]}." for kind in kinds]
     said += [f"{metric}: {METRICS[metric]}." for metric in metrics if metric in METRICS]
+    scales = ", ".join(f"{_number(length)} ({each})" if len(full) > 1 else
+                       _number(length) for each, length in full.items() if length)
+    if scales:
+        said.append(f"A bar of full length is {scales}, in every sweep.")
     if n_determined:
         said.append(f"{count(n_determined, 'cell')} that the tokens alone determine "
                     f"{'is' if n_determined == 1 else 'are'} not listed.")
