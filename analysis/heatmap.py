@@ -69,8 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sweep", help="default: the only one")
     parser.add_argument("--metric", metavar="ARRAY",
                         help="an array of the sweep, such as prob_effect; default: "
-                             "the first metric, recovered where it can be, else its "
-                             "effect")
+                             "the first metric, recovered, or its effect where the "
+                             "clean run is edited or nothing can be recovered")
     parser.add_argument("--pair", type=int, metavar="N",
                         help="the job's pair of that number; default: the mean over "
                              "all")

@@ -22,7 +22,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 import made
 import patchsweep
-from patchsweep import report
+from patchsweep import figures, report
 from patchsweep.__main__ import main
 from patchsweep.report.findings import DETERMINED, sweep_findings, telling
 from patchsweep.report.words import edit_words, place_words
@@ -388,6 +388,10 @@ class Findings(unittest.TestCase):
 
     def test_strength_is_the_distance_from_the_run_that_is_edited(self):
         found = sweep_findings(made.opened()["knocked"])
+        drawn = figures.values(made.opened()["knocked"])
+        np.testing.assert_allclose(
+            drawn, made.opened()["knocked"]["logit_diff_effect_overall"], rtol=1e-4,
+            atol=1e-6)
         self.assertEqual(found.measure, "logit_diff, effect")
         effect = made.opened()["knocked"]["logit_diff_effect_overall"].values
         self.assertAlmostEqual(abs(found.rows[0].mean), np.abs(effect).max(), places=4)

@@ -142,6 +142,13 @@ class TopCells(unittest.TestCase):
                          "over 6 clusters")
         self.assertEqual(len(patchsweep.top_cells(results["summed"], 3)), 3)
 
+    def test_of_an_edited_clean_run_the_strongest_are_those_that_change_it(self):
+        sweep = made.opened()["knocked"]
+        table = patchsweep.top_cells(sweep, 4)
+        effect = sweep["logit_diff_effect_overall"].values.reshape(-1)
+        np.testing.assert_allclose(
+            table["mean"].values, effect[np.argsort(-np.abs(effect))[:4]], rtol=1e-4)
+
     def test_split_half_takes_the_luck_out_of_picked_cells(self):
         rng = np.random.default_rng(8)
         lucky, honest = [], []

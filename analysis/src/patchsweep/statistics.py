@@ -49,8 +49,9 @@ BLOCK = 4_000_000
 
 def choose(sweep: xr.Dataset, metric: str | None = None,
            kind: str | None = None) -> tuple[str, str]:
-    """The metric and kind that are meant: the first metric of the sweep, and
-    recovered where it exists."""
+    """The metric and kind that are meant: the first metric of the sweep, and the kind
+    whose distance from zero is strength: recovered where it exists and the clean run
+    is not the one that is edited (there 1, not 0, is a cell that does nothing)."""
     known = list(sweep.attrs["metric_names"])
     metric = metric or known[0]
     name = sweep.attrs.get("sweep", "sweep")
@@ -61,7 +62,8 @@ def choose(sweep: xr.Dataset, metric: str | None = None,
         bool(np.isfinite(sweep[f"{metric}_clean"].values
                          - sweep[f"{metric}_corrupted"].values).any())
         if f"{metric}_clean" in sweep else f"{metric}_recovered_overall" in sweep)
-    kind = kind or ("recovered" if has_recovered else "effect")
+    is_from_clean = sweep.attrs.get("base") == "clean"
+    kind = kind or ("recovered" if has_recovered and not is_from_clean else "effect")
     if kind not in KINDS:
         raise ResultsError(f"no kind {kind}; there are {', '.join(KINDS)}")
     if kind == "recovered" and not has_recovered:

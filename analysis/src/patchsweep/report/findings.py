@@ -46,14 +46,6 @@ class SweepFindings:
     rows: list[Finding] = field(default_factory=list)
 
 
-def measure(sweep: xr.Dataset, metric: str | None = None) -> tuple[str, str]:
-    """(metric, kind) in which strength is the distance from zero."""
-    metric, kind = choose(sweep, metric)
-    if kind == "recovered" and sweep.attrs.get("base") == "clean":
-        kind = "effect"
-    return metric, kind
-
-
 def telling(sweep: xr.Dataset) -> tuple[np.ndarray, int]:
     """([cells] which say something of the model, how many are determined). A cell that
     is determined in one pair is determined."""
@@ -106,7 +98,7 @@ def _tokens(sweep: xr.Dataset) -> dict[str, str]:
 
 def sweep_findings(sweep: xr.Dataset, n: int = 10, draws: int = 2000) -> SweepFindings:
     """The n strongest telling cells of a sweep."""
-    metric, kind = measure(sweep)
+    metric, kind = choose(sweep)
     axes = list(sweep.attrs["axes"])
     is_telling, n_determined = telling(sweep)
     name = str(sweep.attrs["sweep"])

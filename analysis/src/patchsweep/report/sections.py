@@ -158,7 +158,8 @@ def findings_section(results: Results, found: list[SweepFindings], has_heads: bo
     n_determined = 0
     full = full_lengths(found)
     for each in found:
-        unit = _e(each.measure)
+        is_estimated = results.sweeps[each.sweep].attrs.get("method") == "attribution"
+        unit = _e(each.measure) + (", estimated" if is_estimated else "")
         none = " <span>– no cell says anything of the model</span>" \
             if not each.rows else ""
         rows.append(f'<tr class="sweep"><th colspan="5" scope="rowgroup">'

@@ -17,7 +17,6 @@ from ..results import Results, ResultsError
 from ..specs import Spec, groups, spec
 from ..statistics import KINDS, by_label, choose
 from ..viewers import pair_name
-from .findings import measure
 
 # Single pairs, heads of a pattern and couples of sweeps that a figure offers at most.
 MOST_PAIRS, MOST_HEADS, MOST_COUPLES = 24, 8, 21
@@ -93,7 +92,7 @@ def sweep_figure(sweep: xr.Dataset) -> Figure:
     for metric in metrics:
         # first the one of the findings, in which zero is the run that is edited
         kinds = sorted((kind for kind in KINDS if _has(sweep, metric, kind)),
-                       key=lambda kind: kind != measure(sweep, metric)[1])
+                       key=lambda kind: kind != choose(sweep, metric)[1])
         for kind in kinds:
             chosen = {"Metric": metric, "As": kind}
             for at in heads:
