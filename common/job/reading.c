@@ -15,7 +15,7 @@ static void print_place(const struct reading *r, const struct doc *doc,
     int line = doc && doc->line ? doc->line : r->line;
     int used = 0;
     if (line < 0)
-        used = snprintf(out, bytes, "--set %s",
+        used = snprintf(out, bytes, "--set%s%s", r->overrides ? " " : "",
                         r->overrides ? r->overrides[-line - 1] : "");
     else if (line > 0)
         used = snprintf(out, bytes, "%s: line %d", r->file, line);
@@ -248,21 +248,28 @@ void reading_set_line(struct doc *doc, int line)
 
 enum { MAX_WORD = 40 };
 
-/* Levenshtein distance of two words shorter than MAX_WORD. */
+/* Edits between two words shorter than MAX_WORD: letters added, left out,
+ * changed, or two neighbours swapped (optimal string alignment). */
 static int edit_distance(const char *a, const char *b)
 {
-    int row[MAX_WORD + 1];
+    int rows[3][MAX_WORD + 1];
+    int *before = rows[0], *above = rows[1], *row = rows[2];
     int n = (int)strlen(b);
     for (int j = 0; j <= n; j++)
         row[j] = j;
-    for (int i = 1; *a; a++, i++) {
-        int diagonal = row[0];
+    for (int i = 1; a[i - 1]; i++) {
+        int *oldest = before;
+        before = above;
+        above = row;
+        row = oldest;
         row[0] = i;
         for (int j = 1; j <= n; j++) {
-            int replace = diagonal + (*a != b[j - 1]);
-            diagonal = row[j];
-            int least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            row[j] = replace < least ? replace : least;
+            row[j] = above[j - 1] + (a[i - 1] != b[j - 1]);
+            if (above[j] + 1 < row[j]) row[j] = above[j] + 1;
+            if (row[j - 1] + 1 < row[j]) row[j] = row[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+                a[i - 2] == b[j - 1] && before[j - 2] + 1 < row[j])
+                row[j] = before[j - 2] + 1;
         }
     }
     return row[n];

@@ -19,6 +19,7 @@ struct row {
  * the file, where every message but those of later lines begins. */
 static const struct row refused[] = {
     {"sweep: []", "unknown key 'sweep'; did you mean 'sweeps'?"},
+    {"modle: m", "unknown key 'modle'; did you mean 'model'?"},
     {"zzzzz: 1",
      "unknown key 'zzzzz'; the keys here are title, model, models, weights, "
      "prepend_bos, pairs, prompts, require, both_ways, align, min_gap, "
