@@ -186,6 +186,14 @@ static bool is_corrupting(const struct table *t)
     return is;
 }
 
+static bool is_estimated(const struct table *t)
+{
+    char *method = h5_get_text(t->h5, t->group, "method");
+    bool is = method && strcmp(method, "attribution") == 0;
+    free(method);
+    return is;
+}
+
 struct strength {
     float size;
     size_t cell;
@@ -333,6 +341,8 @@ static void print_sweep(struct buf *out, struct h5 *h5, const char *sweep,
             "  (left out: %zu determined, which are the other run whatever the "
             "model)\n",
             n_left_out);
+    if (is_estimated(&t))
+        buf_printf(out, "  (estimated to first order, not run)\n");
 out:
     free_table(&t);
     free(axes);

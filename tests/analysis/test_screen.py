@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import subprocess
 import tempfile
 import unittest
 
@@ -88,6 +89,19 @@ class Screening(unittest.TestCase):
         self.assertLessEqual(missed, found["missed_most"])
         self.assertGreater(found["correlation"], 0.5)
         self.assertLessEqual(found["recall_least"], found["recall"])
+
+    def test_no_more_cells_are_strong_than_were_picked(self):
+        found = screen.check(self.results["guess"], self.results["exact"])
+        truth = np.sort(np.abs(patchsweep.mean(self.results["exact"],
+                                               kind="effect").values))
+        self.assertAlmostEqual(found["strong"], truth[-20], places=6)
+
+    def test_the_program_calls_estimates_so(self):
+        said = {name: subprocess.run([made.PROGRAM, "top", self.out, name], check=True,
+                                     capture_output=True, text=True).stdout
+                for name in ("guess", "exact")}
+        self.assertIn("(estimated to first order, not run)", said["guess"])
+        self.assertNotIn("estimated", said["exact"])
 
     def test_the_upper_bound_is_clopper_and_pearsons(self):
         # 0 of 30: 1 - 0.05^(1/30); 3 of 50: scipy.stats.beta.ppf(0.95, 4, 47)

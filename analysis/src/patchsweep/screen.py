@@ -80,7 +80,8 @@ def check(estimated: xr.Dataset, exact: xr.Dataset, k: int = 100,
     """What an exact sweep over picked cells says of the estimates.
 
     `exact` is a list of cells: those that `pick` put first, and those drawn by lot.
-    A strong cell is one of the k strongest that were run.
+    A strong cell is one of the k strongest that were run; k is at most the number of
+    cells that `pick` put first.
 
     cells, run, drawn   cells estimated; run exactly; of these by lot
     correlation         of estimate and exact mean effect, over the cells run
@@ -110,7 +111,8 @@ def check(estimated: xr.Dataset, exact: xr.Dataset, k: int = 100,
     not_run = np.setdiff1d(np.flatnonzero(~np.isnan(strength)), flat)
     weakest = strength[not_run].max() if len(not_run) else -1.0
     is_drawn = strength[flat] < weakest
-    k = min(k, len(truth))
+    # no more than were picked: among all that were run the weakest came by lot
+    k = min(k, int((~is_drawn).sum()) or len(truth))
     strong = float(np.sort(np.abs(truth))[-k])
     found = int((np.abs(truth[is_drawn]) >= strong).sum())
     missed, most = _most_likely_missed(found, int(is_drawn.sum()), len(not_run))
