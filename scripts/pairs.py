@@ -111,9 +111,12 @@ def tokenize(texts, options):
     out, newline = [], 198
     for first in range(0, len(texts), 500):
         part = texts[first:first + 500]
-        done = subprocess.run(
-            [options.program, "tokenize", options.model, "\n".join(part)],
-            capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                [options.program, "tokenize", options.model, "\n".join(part)],
+                capture_output=True, text=True, check=False)
+        except OSError as error:
+            fail(f"cannot start {options.program}: {error.strerror}; --program names it")
         if done.returncode:
             fail(done.stderr.strip())
         lines = [[]]
@@ -208,7 +211,8 @@ def main():
         kind.add_argument("-n", type=int, default=100)
         kind.add_argument("--seed", type=int, default=0)
         kind.add_argument("--model", required=True)
-        kind.add_argument("--program", default="patchsweep")
+        kind.add_argument("--program", default="patchsweep",
+                          help="the program patchsweep, where it is not in PATH")
         kind.set_defaults(make=make)
         if make is ioi:
             kind.add_argument("--corrupted", default="abc",

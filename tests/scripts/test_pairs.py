@@ -117,6 +117,14 @@ year 1601 to the year 16,4
         self.assertIn("found the columns clean, b, expected clean, corrupted and",
                       done.stderr)
 
+    def test_a_program_that_is_not_there_is_named(self):
+        done = subprocess.run(
+            [sys.executable, SCRIPT, "ioi", "-n", "1", "--model", "m", "--program",
+             "no-such-program"], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot start no-such-program", done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+
     def test_ioi_is_labelled_where_the_names_stand(self):
         for corrupted in ("abc", "third", "swap"):
             pairs = self.make("ioi", "-n", "24", "--model", DEMO, "--program", PROGRAM,
