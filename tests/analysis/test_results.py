@@ -238,6 +238,9 @@ class Means(unittest.TestCase):
                          ({"layer": 9, "head": 9, "dest": "end", "src": "S2"},
                           "L9H9 end<S2")):
             self.assertEqual(cell_name(at), name)
+        self.assertEqual(cell_name({"sender": "z.L5H1"}), "z.L5H1")
+        self.assertEqual(cell_name({"sender": "z.L5H1", "receiver": "logits"}),
+                         "z.L5H1 > logits")
         names = patchsweep.cell_names(patchsweep.mean(self.results["z"]))
         self.assertEqual(names[:4], ["L0H0", "L0H1", "L0H2", "L1H0"])
         self.assertEqual(patchsweep.cell_names(patchsweep.mean(self.results["heads"])),

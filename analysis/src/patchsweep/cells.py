@@ -62,7 +62,8 @@ def cell_name(at: Mapping[str, Any]) -> str:
     if "scale" in where:
         words.append(f"x{where['scale']}")
     if "sender" in where or "receiver" in where:
-        words.append(f"{where.get('sender', '')} > {where.get('receiver', '')}".strip())
+        words.append(f"{where.get('sender', '')} > {where.get('receiver', '')}".strip()
+                     .removesuffix(" >"))
     if not words:
         words = [f"{axis} {value}" for axis, value in where.items()]
     return " ".join(words) or "all"
