@@ -193,7 +193,7 @@ class Means(unittest.TestCase):
 
     def test_groups_are_averaged_by_themselves(self):
         for name in SWEEPS[:-1]:
-            groups = patchsweep.mean_by_group(self.results[name])
+            groups = patchsweep.mean_by_group(self.results[name], kind="recovered")
             self.assertEqual(list(groups["pair_group"].values), ["even", "odd"])
             for number in range(2):
                 np.testing.assert_allclose(
