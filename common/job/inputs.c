@@ -113,7 +113,10 @@ const struct input *inputs_get(struct inputs *inputs, const char *path,
                                size_t most, struct err *err)
 {
     const struct input *input = inputs_find(inputs, path, most, err);
-    if (!input && !err->status)
+    if (!input && !err->status && strcmp(path, inputs->job) == 0)
+        (void)err_set(err, STATUS_INPUT, "no job file %s in %s", path,
+                      inputs->folder);
+    else if (!input && !err->status)
         (void)err_set(err, STATUS_INPUT,
                       "no file %s (a path is relative to the folder of the "
                       "job, %s)",

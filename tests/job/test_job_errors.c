@@ -518,9 +518,7 @@ static void a_file_that_is_not_there_is_named(void **state)
     struct err err = {0};
     assert_int_equal(inputs_open(&inputs, "no-folder/none.yaml", &err), 0);
     assert_int_equal(job_parse(&job, &inputs, NULL, 0, &err), STATUS_INPUT);
-    assert_string_equal(err.message,
-                        "no file none.yaml (a path is relative to the folder "
-                        "of the job, no-folder)");
+    assert_string_equal(err.message, "no job file none.yaml in no-folder");
     inputs_free(&inputs);
 }
 
