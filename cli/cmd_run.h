@@ -22,7 +22,7 @@ struct run_arguments {
 enum status cmd_run_parse(struct run_arguments *out, int argc, char **argv,
                           bool *is_done, struct err *err) WARN_UNUSED;
 
-/* Collective over group: the whole run. start_s: serve_now_s() when the
+/* Collective over group: the whole run. start_s: clock_now_s() when the
  * program began. *must_abort: some rank or thread is still at work and cannot
  * be waited for, so MPI_Finalize would not return. *exit_status is the run's
  * on every rank; a failure's sentence is for rank 0 to print unless

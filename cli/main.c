@@ -11,6 +11,7 @@
 #include "cli/models.h"
 #include "cli/signals.h"
 #include "cli/version.h"
+#include "common/base/clock.h"
 #include "coordinator/serve.h"
 
 static void print_usage(FILE *stream)
@@ -117,7 +118,7 @@ enum status cmd_run(int argc, char **argv, int *exit_status, struct err *err)
 {
     struct run_arguments arguments;
     bool is_done;
-    double start_s = serve_now_s();
+    double start_s = clock_now_s();
     if (cmd_run_parse(&arguments, argc, argv, &is_done, err) || is_done)
         return err->status;
     *exit_status = run_under_mpi(execute_run, &arguments, start_s);
@@ -128,7 +129,7 @@ enum status cmd_verify(int argc, char **argv, int *exit_status, struct err *err)
 {
     struct verify_arguments arguments;
     bool is_done;
-    double start_s = serve_now_s();
+    double start_s = clock_now_s();
     if (cmd_verify_parse(&arguments, argc, argv, &is_done, err) == STATUS_OK &&
         !is_done)
         *exit_status = run_under_mpi(execute_verify, &arguments, start_s);

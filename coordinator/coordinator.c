@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/file.h"
 #include "common/base/mem.h"
 #include "common/plan/result.h"
@@ -357,7 +358,7 @@ static enum status conclude(struct serving *s,
              : outcome->is_complete                ? "finished"
                                                    : reason);
     if (serving_record_start(s, err) ||
-        serving_record_end(s, outcome->ending, serve_now_s(), err))
+        serving_record_end(s, outcome->ending, clock_now_s(), err))
         return err->status;
     if (!outcome->is_complete)
         return err_set(err, STATUS_INCOMPLETE,
@@ -380,7 +381,7 @@ enum status coordinator_serve(struct coordinator *c,
                               struct coordinator_outcome *outcome,
                               struct err *err)
 {
-    double now_s = serve_now_s();
+    double now_s = clock_now_s();
     struct serving s = {.c = c,
                         .start = start,
                         .n_workers = n_workers,
@@ -413,7 +414,7 @@ enum status coordinator_serve(struct coordinator *c,
             fprintf(c->options->log, "%s\n", second.message);
         goto out;
     }
-    progress_end(&s.progress, serve_now_s());
+    progress_end(&s.progress, clock_now_s());
     (void)conclude(&s, outcome, err);
 out:
     free(s.workers);

@@ -29,7 +29,7 @@ struct coordinator_options {
     double late_s;      /* see serve.h; 0: 10 */
     int (*next_lost)(void *watch); /* see serve.h; may be NULL */
     void *watch;
-    double end_s; /* serve_now_s() at which to stop; 0: never */
+    double end_s; /* clock_now_s() at which to stop; 0: never */
     bool accept_change, break_lock;
     FILE *log; /* notices and progress; NULL: silent */
     bool is_terminal;

@@ -1,8 +1,8 @@
 #include "coordinator/serve.h"
 
 #include <stdlib.h>
-#include <time.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 
 /* Ranks come out of start-up together; one that does not must not hold up the
@@ -34,13 +34,6 @@ struct service {
     bool is_stopping;
     int n_given_up;
 };
-
-double serve_now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 static int held_by(const struct service *s, int worker)
 {
@@ -275,7 +268,7 @@ static enum status take_all(struct service *s, double now_s, bool *is_any,
 static enum status serve_loop(struct service *s, struct err *err)
 {
     const struct serve *serve = s->serve;
-    double idle_s = 0, now_s = serve_now_s();
+    double idle_s = 0, now_s = clock_now_s();
     s->next_look_s = now_s + 1;
     s->open_s = now_s + patience_s;
     for (int worker = 0; worker < serve->n_workers; worker++)
@@ -283,7 +276,7 @@ static enum status serve_loop(struct service *s, struct err *err)
     while (!scheduler_is_over(serve->scheduler)) {
         enum serve_wish wish = SERVE_GO;
         bool is_any;
-        now_s = serve_now_s();
+        now_s = clock_now_s();
         if (take_all(s, now_s, &is_any, err) ||
             look_at_workers(s, now_s, err) ||
             serve->callbacks->tick(serve->user, now_s, &wish, err))

@@ -69,7 +69,4 @@ enum status serve_run(const struct serve *serve, int *n_given_up,
 enum status serve_leave(const struct serve *serve, int exit_status,
                         bool at_once, struct err *err) WARN_UNUSED;
 
-/* Seconds of a clock that only goes forward. */
-double serve_now_s(void);
-
 #endif

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/plan/shape.h"
 #include "worker/estimate.h"
@@ -239,17 +239,10 @@ static enum status run_unit(struct work *work, struct err *err)
     return err_set(err, STATUS_INTERNAL, "a unit of no kind");
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 enum status executor_run(struct executor *executor, uint64_t unit,
                          struct buf *out, struct err *err)
 {
-    double start = seconds_now();
+    double start = clock_now_s();
     struct result result = {.unit = unit};
     struct work work = {.e = executor, .result = &result};
     plan_unit(executor->plan, unit, &work.unit);
@@ -260,7 +253,7 @@ enum status executor_run(struct executor *executor, uint64_t unit,
     enum status status = run_unit(&work, err);
     if (status == STATUS_OK) {
         result.flops = work.unit.flops;
-        result.seconds = seconds_now() - start;
+        result.seconds = clock_now_s() - start;
         result_encode(out, &result);
         if (buf_check(out, "a result", err)) status = err->status;
     }

@@ -1,19 +1,12 @@
 #include "worker/rate.h"
 
 #include <stdlib.h>
-#include <time.h>
 
+#include "common/base/clock.h"
 #include "common/base/mem.h"
 #include "common/model/kernels.h"
 
 enum { ROWS = 512, INNER = 768, COLUMNS = 3072, CALLS = 4 };
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 enum status rate_measure(double *flops_per_s, struct err *err)
 {
@@ -29,10 +22,10 @@ enum status rate_measure(double *flops_per_s, struct err *err)
     for (size_t i = 0; i < n_w; i++)
         w[i] = (float)(i % 5) - 2;
     for (int call = 0; call < CALLS; call++) { /* the first warms up */
-        double start_s = seconds_now();
+        double start_s = clock_now_s();
         kernels_matmul(out, COLUMNS, x, INNER, w, COLUMNS, ROWS, COLUMNS, INNER,
                        1, 0);
-        double took_s = seconds_now() - start_s;
+        double took_s = clock_now_s() - start_s;
         if (call == 1 || (call > 1 && took_s < best_s)) best_s = took_s;
     }
     *flops_per_s = best_s > 0 ? 2.0 * ROWS * INNER * COLUMNS / best_s : 0;

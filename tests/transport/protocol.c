@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/base/clock.h"
 #include "coordinator/serve.h"
 #include "worker/loop.h"
 
@@ -156,11 +157,11 @@ int protocol_coordinate(struct transport *transport, int n_workers,
                           .callbacks = &callbacks,
                           .user = &watch};
     int n_silent = 0;
-    double start_s = serve_now_s();
+    double start_s = clock_now_s();
     if (scheduler_open(&scheduler, &work, n_workers, &err)) goto out;
     serve.scheduler = scheduler;
     if (serve_run(&serve, &n_silent, &err)) goto out;
-    out->seconds = serve_now_s() - start_s;
+    out->seconds = clock_now_s() - start_s;
     if (serve_leave(&serve, PROTOCOL_EXIT, false, &err)) goto out;
 out:
     scheduler_close(scheduler);
