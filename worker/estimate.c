@@ -7,6 +7,7 @@
 #include "common/base/mem.h"
 #include "common/model/backward.h"
 #include "worker/metric_gradient.h"
+#include "worker/rows.h"
 
 /* One pair of the unit. */
 struct item {
@@ -21,6 +22,7 @@ struct item {
                        * scores (n_metrics, layers, H, S, S); owned */
     double base[METRIC_COUNT]; /* by the sweep's metrics */
     int metric;                /* under way */
+    struct lane lane; /* base, runs and n_tokens, for the sources of edits */
 };
 
 static bool is_scores(const struct item *item)
@@ -94,32 +96,6 @@ out:
     return err->status;
 }
 
-/* Row i of an edit in its source, as the site lays it out; NULL: zeros. Scores:
- * of one head. */
-static const float *source_row(const struct item *item, const struct edit *edit,
-                               int sample, int i, int head)
-{
-    const struct estimate *e = item->e;
-    int at = edit->source_rows ? edit->source_rows[i] : edit->rows.at[i];
-    size_t row = (size_t)(edit->table_rows ? edit->table_rows[i] : 0);
-    if (edit->source == EDIT_FROM_TABLE && is_scores(item))
-        return edit->table + row * edit->table_width +
-               (size_t)head *
-                   (edit->table_width / (size_t)e->plan->config->n_head);
-    if (edit->source == EDIT_FROM_TABLE) return edit->table + row * item->width;
-    if (edit->source != EDIT_FROM_RUN) return NULL;
-    const struct base_run *run =
-        edit->run < RUN_COUNT
-            ? &item->runs->runs[edit->run]
-            : &e->draws->extra[item->number *
-                                   e->plan->grids[e->unit->item].n_samples +
-                               sample];
-    return is_scores(item)
-               ? base_run_score_row(run, edit->site, edit->source_layer, head,
-                                    at)
-               : base_run_row(run, edit->site, edit->source_layer, at);
-}
-
 /* (new - old) x gradient of one entry. */
 static double part(const struct edit *edit, const float *from, const float *old,
                    const float *gradient, size_t to, size_t source)
@@ -131,7 +107,7 @@ static double part(const struct edit *edit, const float *from, const float *old,
 }
 
 static double estimate_scores(const struct item *item, const struct edit *edit,
-                              int sample, const float *gradient)
+                              const float *gradient)
 {
     const struct base_run *base = &item->runs->runs[item->sweep->base];
     int n_heads =
@@ -143,7 +119,8 @@ static double estimate_scores(const struct item *item, const struct edit *edit,
             int at = edit->rows.at[i];
             const float *old =
                 base_run_score_row(base, edit->site, edit->layer, head, at);
-            const float *from = source_row(item, edit, sample, i, head);
+            const float *from =
+                rows_source_scores(edit, &item->lane, NULL, i, head);
             const float *g =
                 gradient + ((size_t)head * item->S + (size_t)at) * item->S;
             int n = edit->columns.n < 0 ? at + 1 : edit->columns.n;
@@ -161,7 +138,7 @@ static double estimate_scores(const struct item *item, const struct edit *edit,
 }
 
 static double estimate_rows(const struct item *item, const struct edit *edit,
-                            int sample, const float *gradient)
+                            const float *gradient)
 {
     const struct base_run *base = &item->runs->runs[item->sweep->base];
     bool has_heads = site_kind(edit->site) == SITE_HEADS;
@@ -175,7 +152,8 @@ static double estimate_rows(const struct item *item, const struct edit *edit,
         size_t at = (size_t)edit->rows.at[i];
         const float *old =
             base_run_row(base, edit->site, edit->layer, edit->rows.at[i]);
-        const float *from = source_row(item, edit, sample, i, 0);
+        const float *from =
+            rows_source(item->e->weights, edit, &item->lane, NULL, i);
         const float *g = gradient + at * item->width;
         for (size_t k = 0; k < chosen; k++) {
             size_t head = is_whole ? k : (size_t)edit->heads.at[k];
@@ -207,9 +185,8 @@ static enum status estimate_cell(const struct item *item, uint64_t cell,
         for (int k = 0; k < edits.n; k++) {
             const struct edit *edit = &edits.items[k];
             const float *gradient = gradient_at(item, m, edit->layer);
-            value += is_scores(item)
-                         ? estimate_scores(item, edit, sample, gradient)
-                         : estimate_rows(item, edit, sample, gradient);
+            value += is_scores(item) ? estimate_scores(item, edit, gradient)
+                                     : estimate_rows(item, edit, gradient);
         }
         if (!isfinite(value))
             return err_set(err, STATUS_NUMERIC,
@@ -245,6 +222,25 @@ static int64_t *number_lanes(const struct estimate *e, size_t n_samples,
     return lanes;
 }
 
+/* The runs that edits of the pair may name, and the draws of its samples. */
+static enum status fill_lane(struct item *item, size_t n_samples,
+                             struct err *err)
+{
+    const struct estimate *e = item->e;
+    const struct base_run **runs =
+        mem_calloc(RUN_COUNT + n_samples, sizeof *runs, "an estimate", err);
+    if (!runs) return err->status;
+    for (size_t run = 0; run < RUN_COUNT; run++)
+        runs[run] = &item->runs->runs[run];
+    for (size_t s = 0; e->draws && s < n_samples; s++)
+        runs[RUN_COUNT + s] =
+            &e->draws->extra[(size_t)item->number * n_samples + s];
+    item->lane = (struct lane){.base = runs[item->sweep->base],
+                               .runs = runs,
+                               .n_tokens = (int)item->S};
+    return STATUS_OK;
+}
+
 static enum status estimate_pair(struct item *item, const int64_t *lanes,
                                  size_t n_pairs, size_t n_samples,
                                  struct result *result, struct err *err)
@@ -259,7 +255,9 @@ static enum status estimate_pair(struct item *item, const int64_t *lanes,
                                          (size_t)e->plan->config->n_layer *
                                          item->S * item->width,
                                      sizeof *item->gradients, "gradients", err);
-        if (!item->gradients || differentiate(item, err)) goto out;
+        if (!item->gradients || fill_lane(item, n_samples, err) ||
+            differentiate(item, err))
+            goto out;
     }
     for (size_t i = 0; i < (size_t)e->unit->n_cells && !err->status; i++)
         for (size_t s = 0; s < n_samples && !err->status; s++) {
@@ -274,6 +272,7 @@ static enum status estimate_pair(struct item *item, const int64_t *lanes,
                     NAN;
         }
 out:
+    free((void *)item->lane.runs);
     free(item->gradients);
     return err->status;
 }

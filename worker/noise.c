@@ -6,10 +6,11 @@
 #include "common/base/mem.h"
 #include "common/base/randn.h"
 
-/* Sum of (x - mean)^2 over the elements of all subjects' embeddings, and in *n
- * how many elements there are. */
-static double spread(const struct plan *plan, const struct weights *weights,
-                     double mean, size_t *n)
+/* Sum of (x - mean), or of its square, over the elements of all subjects'
+ * embeddings, and in *n how many elements there are. */
+static double sum_subjects(const struct plan *plan,
+                           const struct weights *weights, double mean,
+                           bool is_squared, size_t *n)
 {
     size_t C = (size_t)weights->config.d_model;
     double sum = 0;
@@ -18,28 +19,14 @@ static double spread(const struct plan *plan, const struct weights *weights,
         const struct pair *pair = &plan->pairs->items[p];
         for (int i = 0; !pair->is_swapped && i < pair->n_subject; i++) {
             const float *row = weights->wte + (size_t)pair->subject[i] * C;
-            for (size_t c = 0; c < C; c++)
-                sum += ((double)row[c] - mean) * ((double)row[c] - mean);
+            for (size_t c = 0; c < C; c++) {
+                double x = (double)row[c] - mean;
+                sum += is_squared ? x * x : x;
+            }
             *n += C;
         }
     }
     return sum;
-}
-
-static double mean_of(const struct plan *plan, const struct weights *weights)
-{
-    size_t C = (size_t)weights->config.d_model, n = 0;
-    double sum = 0;
-    for (int p = 0; p < plan->pairs->n; p++) {
-        const struct pair *pair = &plan->pairs->items[p];
-        for (int i = 0; !pair->is_swapped && i < pair->n_subject; i++) {
-            const float *row = weights->wte + (size_t)pair->subject[i] * C;
-            for (size_t c = 0; c < C; c++)
-                sum += (double)row[c];
-            n += C;
-        }
-    }
-    return sum / (double)n;
 }
 
 double noise_std(const struct plan *plan, const struct weights *weights,
@@ -48,7 +35,8 @@ double noise_std(const struct plan *plan, const struct weights *weights,
     const struct noise *noise = &plan->job->sweeps[sweep].noise;
     if (!noise->is_sigma) return noise->std;
     size_t n;
-    double squares = spread(plan, weights, mean_of(plan, weights), &n);
+    double sum = sum_subjects(plan, weights, 0, false, &n);
+    double squares = sum_subjects(plan, weights, sum / (double)n, true, &n);
     return noise->std * sqrt(squares / (double)(n - 1));
 }
 

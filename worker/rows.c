@@ -6,11 +6,10 @@
 
 #include "common/model/kernels.h"
 
-static size_t width_of(const struct engine *engine, enum site site)
+static size_t width_of(const struct weights *weights, enum site site)
 {
-    return (size_t)(site_kind(site) == SITE_MLP
-                        ? engine->weights->config.d_mlp
-                        : engine->weights->config.d_model);
+    return (size_t)(site_kind(site) == SITE_MLP ? weights->config.d_mlp
+                                                : weights->config.d_model);
 }
 
 /* Where the values of a site stand for a row of the matrix. */
@@ -44,7 +43,7 @@ static void take(const struct engine *engine, const struct lane *lane,
 {
     memcpy(row_values(engine, to, row),
            base_run_row(lane->base, from, layer, at),
-           width_of(engine, from) * sizeof(float));
+           width_of(engine->weights, from) * sizeof(float));
 }
 
 /* The state of a clean row as it stands when a site has just been computed. */
@@ -129,12 +128,11 @@ static size_t captured_row(const struct captured *captured, int at)
     return (size_t)row;
 }
 
-/* The source of row i of an edit, laid out as the site's row; NULL: a rule. */
-static const float *source_row(const struct engine *engine,
-                               const struct edit *edit, const struct lane *lane,
-                               int i)
+const float *rows_source(const struct weights *weights, const struct edit *edit,
+                         const struct lane *lane,
+                         const struct captured *captures, int i)
 {
-    size_t width = width_of(engine, edit->site);
+    size_t width = width_of(weights, edit->site);
     int at = edit->source_rows ? edit->source_rows[i] : edit->rows.at[i];
     switch (edit->source) {
     case EDIT_FROM_RUN:
@@ -144,8 +142,8 @@ static const float *source_row(const struct engine *engine,
         return edit->table +
                (size_t)(edit->table_rows ? edit->table_rows[i] : 0) * width;
     case EDIT_FROM_CAPTURE:
-        return engine->captures[edit->capture].values +
-               captured_row(&engine->captures[edit->capture], at) * width;
+        return captures[edit->capture].values +
+               captured_row(&captures[edit->capture], at) * width;
     case EDIT_FROM_NOISE:
         return lane->noise + ((size_t)edit->layer * lane->noise_rows +
                               (size_t)edit->table_rows[i]) *
@@ -258,7 +256,8 @@ void rows_enter_cheap(struct engine *engine, int layer)
             rows_enter(engine, cheap->lane, SITE_RESID_POST, layer, cheap->at);
         const float *old =
             base_run_row(cheap->lane->base, edit->site, layer, cheap->at);
-        const float *from = source_row(engine, edit, cheap->lane, cheap->i);
+        const float *from = rows_source(engine->weights, edit, cheap->lane,
+                                        engine->captures, cheap->i);
         float *x = engine->x + (size_t)row * C;
         double before = spread(x, C);
         for (int c = 0; c < edit->columns.n; c++) {
@@ -282,7 +281,7 @@ static void edit_lane(struct engine *engine, struct lane *lane,
     const struct model_config *config = &engine->weights->config;
     bool has_heads = site_kind(edit->site) == SITE_HEADS;
     size_t n_heads = has_heads ? (size_t)config->n_head : 1;
-    size_t width = width_of(engine, edit->site) / n_heads;
+    size_t width = width_of(engine->weights, edit->site) / n_heads;
     for (int i = 0; i < edit->rows.n; i++) {
         int at = edit->rows.at[i];
         if (edit->is_standing && lane->row_of[at] < 0) continue;
@@ -294,8 +293,10 @@ static void edit_lane(struct engine *engine, struct lane *lane,
         }
         int row = rows_enter(engine, lane, edit->site, edit->layer, at);
         if (row < 0) continue;
-        change_row(row_values(engine, edit->site, row),
-                   source_row(engine, edit, lane, i), edit, n_heads, width);
+        change_row(
+            row_values(engine, edit->site, row),
+            rows_source(engine->weights, edit, lane, engine->captures, i), edit,
+            n_heads, width);
         if ((edit->site == SITE_K || edit->site == SITE_V) &&
             at < lane->first_key)
             lane->first_key = at;
@@ -306,7 +307,7 @@ static void edit_lane(struct engine *engine, struct lane *lane,
 static void keep(struct engine *engine, struct lane *lane, enum site site,
                  int layer)
 {
-    size_t bytes = width_of(engine, site) * sizeof(float);
+    size_t bytes = width_of(engine->weights, site) * sizeof(float);
     for (int i = 0; i < lane->n_captured; i++) {
         const struct capture *capture = lane->captured[i].capture;
         if (capture->site != site || capture->layer != layer) continue;
@@ -338,28 +339,34 @@ void rows_edit(struct engine *engine, enum site site, int layer)
     }
 }
 
+const float *rows_source_scores(const struct edit *edit,
+                                const struct lane *lane,
+                                const struct captured *captures, int i,
+                                int head)
+{
+    size_t S = (size_t)lane->n_tokens;
+    size_t H = (size_t)lane->base->weights->config.n_head;
+    int at = edit->source_rows ? edit->source_rows[i] : edit->rows.at[i];
+    if (edit->source == EDIT_FROM_RUN)
+        return base_run_score_row(lane->runs[edit->run], edit->site,
+                                  edit->source_layer, head, at);
+    if (edit->source == EDIT_FROM_CAPTURE)
+        return captures[edit->capture].values +
+               (captured_row(&captures[edit->capture], at) * H + (size_t)head) *
+                   S;
+    if (edit->source == EDIT_FROM_TABLE)
+        return edit->table +
+               (size_t)(edit->table_rows ? edit->table_rows[i] : 0) *
+                   edit->table_width +
+               (size_t)head * (edit->table_width / H);
+    return NULL;
+}
+
 void rows_edit_scores(float *row, const struct edit *edit,
                       const struct lane *lane, const struct captured *captures,
                       int i, int head, int at)
 {
-    const float *from = NULL;
-    size_t S = (size_t)lane->n_tokens;
-    int source_at = edit->source_rows ? edit->source_rows[i] : at;
-    if (edit->source == EDIT_FROM_RUN)
-        from = base_run_score_row(lane->runs[edit->run], edit->site,
-                                  edit->source_layer, head, source_at);
-    if (edit->source == EDIT_FROM_CAPTURE)
-        from = captures[edit->capture].values +
-               (captured_row(&captures[edit->capture], source_at) *
-                    (size_t)lane->base->weights->config.n_head +
-                (size_t)head) *
-                   S;
-    if (edit->source == EDIT_FROM_TABLE)
-        from = edit->table +
-               (size_t)(edit->table_rows ? edit->table_rows[i] : 0) *
-                   edit->table_width +
-               (size_t)head * (edit->table_width /
-                               (size_t)lane->base->weights->config.n_head);
+    const float *from = rows_source_scores(edit, lane, captures, i, head);
     int n = edit->columns.n < 0 ? at + 1 : edit->columns.n;
     for (int k = 0; k < n; k++) {
         int src = edit->columns.n < 0 ? k : edit->columns.at[k];
@@ -372,10 +379,9 @@ void rows_edit_row(float *row, const struct weights *weights,
                    const struct edit *edit, const struct lane *lane,
                    const struct captured *captures, int i)
 {
-    const struct engine engine = {.weights = weights, .captures = captures};
     size_t n_heads = site_kind(edit->site) == SITE_HEADS
                          ? (size_t)weights->config.n_head
                          : 1;
-    change_row(row, source_row(&engine, edit, lane, i), edit, n_heads,
-               width_of(&engine, edit->site) / n_heads);
+    change_row(row, rows_source(weights, edit, lane, captures, i), edit,
+               n_heads, width_of(weights, edit->site) / n_heads);
 }

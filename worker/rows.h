@@ -67,6 +67,16 @@ bool rows_is_wanted(const struct engine *engine, const struct lane *lane,
 /* The lane's next edit if it is at (site, layer), and step over it. */
 const struct edit *rows_next_edit(struct lane *lane, enum site site, int layer);
 
+/* The source of row i of an edit, laid out as the site's row, or for scores as
+ * one head's; NULL: a rule. Of the lane runs, noise and base alone are read. */
+const float *rows_source(const struct weights *weights, const struct edit *edit,
+                         const struct lane *lane,
+                         const struct captured *captures, int i);
+const float *rows_source_scores(const struct edit *edit,
+                                const struct lane *lane,
+                                const struct captured *captures, int i,
+                                int head);
+
 /* Change one head's row of scores (length: src positions 0 .. at). */
 void rows_edit_scores(float *row, const struct edit *edit,
                       const struct lane *lane, const struct captured *captures,
