@@ -11,13 +11,8 @@ void kept_group_put(struct kept_group *group, const char *name,
                     enum h5_type type, const char *dims, const char *long_name,
                     const void *data)
 {
-    const struct h5_spec spec = {.name = name,
-                                 .type = type,
-                                 .dims = dims,
-                                 .long_name = long_name,
-                                 .units = "1"};
-    if (!results_is_failed(group->results))
-        h5_make_variable(group->results->h5, group->path, &spec, data);
+    results_put_plain(group->results, group->path, name, type, dims, long_name,
+                      data);
 }
 
 const char *kept_group_dim(struct kept_group *group, const char *base,

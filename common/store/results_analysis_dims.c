@@ -102,19 +102,6 @@ static void make_positions(struct results_analysis *a, enum shape_dim dim)
     free(axis.labels); /* the texts are the job's */
 }
 
-static void make_variable(struct results_analysis *a, const char *name,
-                          enum h5_type type, const char *dims,
-                          const char *long_name, const void *data)
-{
-    const struct h5_spec spec = {.name = name,
-                                 .type = type,
-                                 .dims = dims,
-                                 .long_name = long_name,
-                                 .units = "1"};
-    if (!results_is_failed(a->results))
-        h5_make_variable(a->results->h5, a->layout.group, &spec, data);
-}
-
 static void make_cells(struct results_analysis *a)
 {
     size_t n = a->shape.extent[DIM_CELL];
@@ -129,8 +116,10 @@ static void make_cells(struct results_analysis *a)
         heads[i] = head;
     }
     if (layers && heads) {
-        make_variable(a, "layer", H5_TYPE_I32, "cell", "layer", layers);
-        make_variable(a, "head", H5_TYPE_I32, "cell", "attention head", heads);
+        results_put_plain(a->results, a->layout.group, "layer", H5_TYPE_I32,
+                          "cell", "layer", layers);
+        results_put_plain(a->results, a->layout.group, "head", H5_TYPE_I32,
+                          "cell", "attention head", heads);
     }
     free(layers);
     free(heads);

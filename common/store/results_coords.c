@@ -150,10 +150,9 @@ void results_coords_make_axis(struct results *results,
     free(numbers);
 }
 
-static void make_variable(struct results *results,
-                          const struct results_layout *layout, const char *name,
-                          enum h5_type type, const char *dims,
-                          const char *long_name, const void *data)
+void results_put_plain(struct results *results, const char *group,
+                       const char *name, enum h5_type type, const char *dims,
+                       const char *long_name, const void *data)
 {
     const struct h5_spec spec = {.name = name,
                                  .type = type,
@@ -161,7 +160,7 @@ static void make_variable(struct results *results,
                                  .long_name = long_name,
                                  .units = "1"};
     if (!results_is_failed(results))
-        h5_make_variable(results->h5, layout->group, &spec, data);
+        h5_make_variable(results->h5, group, &spec, data);
 }
 
 /* The columns of a list sweep, along the dimension cell. */
@@ -187,11 +186,11 @@ static void make_columns(struct results *results, struct results_layout *layout)
         }
         const char *name = axis_name((enum axis)axis);
         if (axis == AXIS_LABEL)
-            make_variable(results, layout, name, H5_TYPE_TEXT, "cell",
-                          "label of the cell", texts);
+            results_put_plain(results, layout->group, name, H5_TYPE_TEXT,
+                              "cell", "label of the cell", texts);
         else
-            make_variable(results, layout, name, H5_TYPE_I32, "cell",
-                          "column of the sweep's list", numbers);
+            results_put_plain(results, layout->group, name, H5_TYPE_I32, "cell",
+                              "column of the sweep's list", numbers);
         append(layout->cell_coordinates, name);
     }
     free(numbers);
@@ -240,8 +239,8 @@ void results_coords_make_tokens(struct results *results,
                                           token_at(pair, (enum run)run, axis,
                                                    (int)(i % (size_t)axis->n)));
         }
-        make_variable(results, layout, names[run], H5_TYPE_TEXT, dims,
-                      long_names[run], texts);
+        results_put_plain(results, layout->group, names[run], H5_TYPE_TEXT,
+                          dims, long_names[run], texts);
         append(layout->pair_coordinates, names[run]);
     }
     for (size_t i = 0; texts && i < n; i++)
@@ -271,13 +270,13 @@ void results_coords_make_pairs(struct results *results,
             texts[i] = k == 0 ? pair->id : k == 1 ? pair->group : pair->cluster;
             numbers[i] = pair->run[RUN_CLEAN].n_prompt;
         }
-        make_variable(results, layout, names[k], H5_TYPE_TEXT, "pair",
-                      long_names[k], texts);
+        results_put_plain(results, layout->group, names[k], H5_TYPE_TEXT,
+                          "pair", long_names[k], texts);
         append(layout->pair_coordinates, names[k]);
     }
-    make_variable(results, layout, "length", H5_TYPE_I32, "pair",
-                  "tokens of the clean prompt, without an answer_sequence",
-                  numbers);
+    results_put_plain(results, layout->group, "length", H5_TYPE_I32, "pair",
+                      "tokens of the clean prompt, without an answer_sequence",
+                      numbers);
     append(layout->pair_coordinates, "length");
 out:
     free(numbers);

@@ -11,26 +11,14 @@
 /* The members of groups are not listed beyond this. */
 enum { MOST_MEMBERS = 1 << 24 };
 
-static void make(struct results *results, const struct results_layout *layout,
-                 const char *name, enum h5_type type, const char *dims,
-                 const char *long_name, const void *data)
-{
-    const struct h5_spec spec = {.name = name,
-                                 .type = type,
-                                 .dims = dims,
-                                 .long_name = long_name,
-                                 .units = "1"};
-    if (!results_is_failed(results))
-        h5_make_variable(results->h5, layout->group, &spec, data);
-}
-
 /* A coordinate along an axis of the arrays. */
 static void make_column(struct results *results, struct results_layout *layout,
                         const char *name, const char *dim,
                         const char *long_name, const int32_t *data)
 {
     size_t n = strlen(layout->cell_coordinates);
-    make(results, layout, name, H5_TYPE_I32, dim, long_name, data);
+    results_put_plain(results, layout->group, name, H5_TYPE_I32, dim, long_name,
+                      data);
     snprintf(layout->cell_coordinates + n, H5_NAME_BYTES - n, "%s%s",
              n ? " " : "", name);
 }
@@ -95,8 +83,8 @@ static void make_active(struct results *results,
     snprintf(dims, sizeof dims, "%s%sdraw component_group",
              has_pair ? "pair " : "", has_layer ? "layer " : "");
     if (active)
-        make(results, layout, "active", H5_TYPE_U8, dims,
-             "1: the draw keeps the group", active);
+        results_put_plain(results, layout->group, "active", H5_TYPE_U8, dims,
+                          "1: the draw keeps the group", active);
     free(active);
     if (mask->kind != MASK_PERMUTATIONS) return;
     int32_t *order =
@@ -104,8 +92,9 @@ static void make_active(struct results *results,
     for (int i = 0; order && i < masks->n_rows; i++)
         order[i] = i == 0 ? -1 : (i - 1) / (masks->n - 1);
     if (order)
-        make(results, layout, "permutation", H5_TYPE_I32, "draw",
-             "random order of the draw; -1: none is kept", order);
+        results_put_plain(results, layout->group, "permutation", H5_TYPE_I32,
+                          "draw", "random order of the draw; -1: none is kept",
+                          order);
     free(order);
 }
 
@@ -135,11 +124,12 @@ static void make_members(struct results *results,
                                                         : "member_neuron"};
     make_numbers(results, layout, "member", n, "component that is in a group");
     for (size_t i = 0; columns && i < 3; i++)
-        make(results, layout, names[i], H5_TYPE_I32, "member",
-             i == 0   ? "its group"
-             : i == 1 ? "its layer"
-                      : "its number in the layer",
-             columns + i * n);
+        results_put_plain(results, layout->group, names[i], H5_TYPE_I32,
+                          "member",
+                          i == 0   ? "its group"
+                          : i == 1 ? "its layer"
+                                   : "its number in the layer",
+                          columns + i * n);
     free(columns);
 }
 

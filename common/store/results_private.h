@@ -168,6 +168,11 @@ void results_analysis_write(struct results *results, int analysis);
 /* Of a sweep with a path: columns of its senders and receivers. */
 void results_path_write(struct results *results, struct results_layout *layout);
 
+/* A variable without units, chunks or coordinates. */
+void results_put_plain(struct results *results, const char *group,
+                       const char *name, enum h5_type type, const char *dims,
+                       const char *long_name, const void *data);
+
 /* The rest of a sweep's group. */
 void results_sweep_write(struct results *results,
                          const struct results_layout *layout);
